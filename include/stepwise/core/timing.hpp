@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace stepwise {
+
+/// Seconds since construction.
+class Stopwatch {
+ public:
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// Wall time of one named stage of a run, and the floating-point operations it stands for (0: not meaningful).
+struct StageTime {
+  std::string name;
+  double seconds = 0;
+  double flops = 0;
+};
+
+}  // namespace stepwise

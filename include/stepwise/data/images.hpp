@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "stepwise/core/index.hpp"
+
+namespace stepwise {
+
+/// Shape of one sample: channels x height x width, stored channel-major (all of channel 0 first).
+struct ImageShape {
+  std::int64_t channels = 0;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  [[nodiscard]] std::int64_t size() const noexcept { return channels * height * width; }
+  friend bool operator==(const ImageShape&, const ImageShape&) = default;
+};
+
+/// 8-bit images held in memory, with their labels (empty: none).
+struct StoredImages {
+  ImageShape shape;
+  std::vector<std::uint8_t> pixels;  ///< count x channels x height x width
+  std::vector<std::int64_t> labels;  ///< count, or empty
+};
+
+/// Endless dead-leaves images (Lee, Mumford, Huang 2001): opaque discs with radii of density r^-3 and uniform
+/// colours, dropped until the image is covered. Image i is a function of (seed, first + i) alone.
+struct DeadLeaves {
+  ImageShape shape{3, 32, 32};
+  std::uint64_t seed = 0;
+  std::int64_t first = 0;  ///< images before this index belong to somebody else (the training set)
+};
+
+using ImageSource = std::variant<StoredImages, DeadLeaves>;
+
+[[nodiscard]] ImageShape shape(const ImageSource& source);
+
+/// Writes image `index` to `out` (shape.size() bytes).
+void read_image(const ImageSource& source, std::int64_t index, std::span<std::uint8_t> out);
+
+enum class Cifar10Part { train, test };
+
+/// Reads the first `count` images of the official CIFAR-10 binary batches in directory `path`: data_batch_1.bin,
+/// data_batch_2.bin, ... in order for train, test_batch.bin for test. `path` may also be one batch file.
+/// A record is a label byte and 3 x 32 x 32 pixel bytes (https://www.cs.toronto.edu/~kriz/cifar.html).
+/// @throws Error(input) for a missing, empty, truncated or wrong-size file, a label above 9, or more images
+/// asked for than there are, saying how many there are. Memory: count x 3072 bytes.
+[[nodiscard]] StoredImages read_cifar10(const std::string& path, Cifar10Part part, std::int64_t count);
+
+/// How many images read_cifar10 could give, from the file sizes alone. @throws as read_cifar10.
+[[nodiscard]] std::int64_t count_cifar10(const std::string& path, Cifar10Part part);
+
+}  // namespace stepwise
