@@ -23,7 +23,7 @@ std::string reason() {
 
 }  // namespace
 
-Handle::Handle(hid_t id, Close close, std::string_view what) : id_(id), close_(close) {
+Handle::Handle(hid_t id, Close closer, std::string_view what) : id_(id), close_(closer) {
   if (id < 0) fail(ExitCode::io, "HDF5: {} failed: {}", what, reason());
 }
 

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "stepwise/core/error.hpp"
+#include "stepwise/dist/communicator.hpp"
+
+namespace stepwise {
+
+/// Brings all ranks to the same conclusion: returns when no rank has a problem; otherwise every rank throws the
+/// lowest failing rank's problem, prefixed with that rank if not all had it.
+/// Collective. One 8-byte Allreduce when all is well. @throws CollectiveError.
+void agree(const Communicator& comm, const std::optional<Error>& problem);
+
+/// The problem that the exception now being handled stands for. Call inside a catch block.
+[[nodiscard]] Error current_problem();
+
+/// Runs rank-local `work` and agrees on its success before anybody goes on to the next collective.
+/// `work` must not communicate. Collective. Returns what `work` returns. @throws CollectiveError.
+template <class Work>
+auto attempt(const Communicator& comm, Work&& work) {
+  using Result = std::invoke_result_t<Work>;
+  std::optional<Error> problem;
+  if constexpr (std::is_void_v<Result>) {
+    try {
+      std::forward<Work>(work)();
+    } catch (...) {
+      problem = current_problem();
+    }
+    agree(comm, problem);
+  } else {
+    std::optional<Result> result;
+    try {
+      result.emplace(std::forward<Work>(work)());
+    } catch (...) {
+      problem = current_problem();
+    }
+    agree(comm, problem);
+    return std::move(*result);
+  }
+}
+
+/// Runs `work` on rank 0 only and agrees on its success. Collective. @throws CollectiveError.
+template <class Work>
+void attempt_on_root(const Communicator& comm, Work&& work) {
+  attempt(comm, [&] {
+    if (comm.rank() == 0) std::forward<Work>(work)();
+  });
+}
+
+/// True from the moment agree() throws: objects whose destruction is collective may then communicate while they unwind,
+/// because all ranks unwind together. After any other exception they must not.
+[[nodiscard]] bool unwinding_together() noexcept;
+
+}  // namespace stepwise

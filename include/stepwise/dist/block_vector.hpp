@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "stepwise/core/index.hpp"
+#include "stepwise/core/matrix_view.hpp"
+#include "stepwise/dist/dist_matrix.hpp"
+
+namespace stepwise {
+
+/// n samples with `width` numbers each (modes, embedding dimensions), width << n. Every rank of the communicator holds one
+/// contiguous range of samples, sample by sample: the local part is column-major with one column per sample.
+/// Memory per rank: 8 n width / P bytes.
+struct BlockVector {
+  std::int64_t samples = 0;  ///< over all ranks
+  std::int64_t width = 0;
+  Range range;               ///< this rank's samples
+  std::vector<double> data;  ///< width x range.size()
+
+  [[nodiscard]] MatrixView<double> local() noexcept { return {data.data(), width, range.size(), width}; }
+  [[nodiscard]] MatrixView<const double> local() const noexcept { return {data.data(), width, range.size(), width}; }
+};
+
+/// This rank's share of n samples when groups of `group` consecutive ones (a pair) must stay together.
+[[nodiscard]] Range sample_share(const Communicator& comm, std::int64_t samples, std::int64_t group);
+
+/// All zeros. Local.
+[[nodiscard]] BlockVector make_block_vector(const Communicator& comm, std::int64_t samples, std::int64_t width,
+                                            std::int64_t group);
+
+/// The rows of an n x width block-cyclic matrix, regrouped by sample; groups of `group` rows stay together.
+/// Collective: one all-to-all exchange of the whole matrix.
+/// @throws CollectiveError(memory) when a rank cannot allocate or sends 2^31 numbers or more.
+[[nodiscard]] BlockVector to_block_vector(const DistMatrix& matrix, std::int64_t group);
+
+}  // namespace stepwise

@@ -1,0 +1,87 @@
+#include "stepwise/dist/block_vector.hpp"
+
+#include "stepwise/dist/agree.hpp"
+
+namespace stepwise {
+namespace {
+
+/// How many numbers each of the other ranks gets from, or gives to, one side of the exchange, and where they start.
+struct Exchange {
+  explicit Exchange(std::size_t ranks) : counts(ranks), offsets(ranks) {}
+  void set(int rank, std::int64_t count) {
+    counts[static_cast<std::size_t>(rank)] = narrow(count, "the number of values sent to one rank");
+    offsets[static_cast<std::size_t>(rank)] = narrow(total, "the number of values sent in one exchange");
+    total += count;
+  }
+  std::vector<int> counts;
+  std::vector<int> offsets;
+  std::int64_t total = 0;
+};
+
+Range group_share(std::int64_t samples, std::int64_t group, int ranks, int rank) {
+  const Range groups = even_share(samples / group, ranks, rank);
+  return {groups.begin * group, groups.end * group};
+}
+
+}  // namespace
+
+Range sample_share(const Communicator& comm, std::int64_t samples, std::int64_t group) {
+  return group_share(samples, group, comm.size(), comm.rank());
+}
+
+BlockVector make_block_vector(const Communicator& comm, std::int64_t samples, std::int64_t width, std::int64_t group) {
+  BlockVector v{samples, width, sample_share(comm, samples, group), {}};
+  v.data.resize(static_cast<std::size_t>(width * v.range.size()));
+  return v;
+}
+
+BlockVector to_block_vector(const DistMatrix& matrix, std::int64_t group) {
+  const Communicator& comm = matrix.comm();
+  const auto& rows = matrix.row_map();
+  const auto& cols = matrix.col_map();
+  const GridShape shape = matrix.grid().shape();
+  const auto ranks = static_cast<std::size_t>(comm.size());
+  const auto local = matrix.local();
+
+  BlockVector result;
+  Exchange out(ranks);
+  Exchange in(ranks);
+  std::vector<double> sent;
+  std::vector<double> received;
+  attempt(comm, [&] {
+    result = make_block_vector(comm, matrix.rows(), matrix.cols(), group);
+    for (int rank = 0; rank < comm.size(); ++rank) {
+      const Range target = group_share(matrix.rows(), group, comm.size(), rank);
+      out.set(rank, local.cols * (rows.first_at_least(target.end, matrix.grid().row()) -
+                                  rows.first_at_least(target.begin, matrix.grid().row())));
+      const std::int64_t their_row = rank / shape.cols;
+      in.set(rank, cols.local_count(rank % shape.cols) * (rows.first_at_least(result.range.end, their_row) -
+                                                          rows.first_at_least(result.range.begin, their_row)));
+    }
+    // Local rows ascend, and so do the ranges of the ranks: packing row by row sorts by target.
+    sent.reserve(static_cast<std::size_t>(out.total));
+    for (std::int64_t i = 0; i < local.rows; ++i) {
+      for (std::int64_t j = 0; j < local.cols; ++j) sent.push_back(local(i, j));
+    }
+    received.resize(static_cast<std::size_t>(in.total));
+  });
+  MPI_Alltoallv(sent.data(), out.counts.data(), out.offsets.data(), MPI_DOUBLE, received.data(), in.counts.data(),
+                in.offsets.data(), MPI_DOUBLE, comm.raw());
+
+  const auto target = result.local();
+  const double* next = received.data();
+  for (int rank = 0; rank < comm.size(); ++rank) {
+    const std::int64_t their_row = rank / shape.cols;
+    const std::int64_t their_col = rank % shape.cols;
+    const std::int64_t end = rows.first_at_least(result.range.end, their_row);
+    for (std::int64_t i = rows.first_at_least(result.range.begin, their_row); i < end; ++i) {
+      const std::int64_t sample = value(rows.to_global(Local{i}, their_row)) - result.range.begin;
+      for (std::int64_t j = 0; j < cols.local_count(their_col); ++j) {
+        target(value(cols.to_global(Local{j}, their_col)), sample) = *next++;
+      }
+    }
+  }
+  return result;
+}
+
+}  // namespace stepwise
