@@ -3,6 +3,7 @@ set(version_header "${PROJECT_BINARY_DIR}/generated/stepwise_version.hpp")
 add_custom_target(stepwise_version
   COMMAND ${CMAKE_COMMAND} -DSOURCE_DIR=${PROJECT_SOURCE_DIR} -DVERSION=${PROJECT_VERSION}
           -DBUILD_TYPE=${CMAKE_BUILD_TYPE} -DCOMPILER=${CMAKE_CXX_COMPILER_ID}-${CMAKE_CXX_COMPILER_VERSION}
+          -DSCALAPACK=${STEPWISE_scalapack_VERSION} -DELPA=${STEPWISE_elpa_VERSION}
           -DHEADER=${version_header} -P ${PROJECT_SOURCE_DIR}/cmake/WriteVersion.cmake
   BYPRODUCTS "${version_header}"
   COMMENT "Reading the git commit")

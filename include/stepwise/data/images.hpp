@@ -26,8 +26,12 @@ struct StoredImages {
   std::vector<std::int64_t> labels;  ///< count, or empty
 };
 
-/// Endless dead-leaves images (Lee, Mumford, Huang 2001): opaque discs with radii of density r^-3 and uniform
-/// colours, dropped until the image is covered. Image i is a function of (seed, first + i) alone.
+/// Endless dead-leaves images (Lee, Mumford, Huang 2001): opaque discs with radii of density r^-3 between 1/16 and 1/2
+/// of the longer side (2 to 16 pixels of 32), centres uniform over the image and a margin of the largest radius,
+/// dropped until the image is covered. Every value is 256/3 (tint + brightness + hue) with three uniform numbers: one
+/// for each channel of an image, one for each disc, one for each channel of a disc; so images differ as a whole and
+/// channels resemble each other, as in photographs. Image i is a function of (seed, first + i) alone. About 50
+/// microseconds per 3 x 32 x 32 image.
 struct DeadLeaves {
   ImageShape shape{3, 32, 32};
   std::uint64_t seed = 0;
@@ -38,7 +42,7 @@ using ImageSource = std::variant<StoredImages, DeadLeaves>;
 
 [[nodiscard]] ImageShape shape(const ImageSource& source);
 
-/// Writes image `index` to `out` (shape.size() bytes).
+/// Writes image `index` to `out` (shape.size() bytes). @throws Error(internal) when there is no such image.
 void read_image(const ImageSource& source, std::int64_t index, std::span<std::uint8_t> out);
 
 enum class Cifar10Part { train, test };
@@ -46,8 +50,8 @@ enum class Cifar10Part { train, test };
 /// Reads the first `count` images of the official CIFAR-10 binary batches in directory `path`: data_batch_1.bin,
 /// data_batch_2.bin, ... in order for train, test_batch.bin for test. `path` may also be one batch file.
 /// A record is a label byte and 3 x 32 x 32 pixel bytes (https://www.cs.toronto.edu/~kriz/cifar.html).
-/// @throws Error(input) for a missing, empty, truncated or wrong-size file, a label above 9, or more images
-/// asked for than there are, saying how many there are. Memory: count x 3072 bytes.
+/// @throws Error(input) for a missing, unreadable, empty, truncated or wrong-size file, a label above 9, or more images
+/// asked for than there are, saying how many there are; Error(io) when reading fails. Memory: count x 3072 bytes.
 [[nodiscard]] StoredImages read_cifar10(const std::string& path, Cifar10Part part, std::int64_t count);
 
 /// How many images read_cifar10 could give, from the file sizes alone. @throws as read_cifar10.

@@ -31,7 +31,8 @@ struct ImagePairs {
 /// test_labels (n_test). Any integer or floating-point type; everything after the first dimension is one sample.
 struct ArrayPairs {
   std::string path;
-  ImageShape shape;  ///< n x c x h x w: {c, h, w}; n x m: {1, 1, m}; channels are the second of three or more dimensions
+  /// n: {1, 1, 1}; n x m: {1, 1, m}; n x c x w: {c, 1, w}; n x c x h x ...: {c, h, product of the rest}.
+  ImageShape shape;
   std::int64_t pairs = 0;
   std::int64_t tests = 0;
   Standardisation standardisation;
@@ -39,9 +40,11 @@ struct ArrayPairs {
 
 using PairSource = std::variant<ImagePairs, ArrayPairs>;
 
-/// Opens `path`, checks it and keeps nothing open. `pairs` and `tests`: how many of the first to use, -1 for all.
-/// @throws Error(input) naming file and dataset: missing view_a or view_b, views of different shape, a test set of other
-/// sample shape, labels of other length, a type that is not a number, no samples, or more asked for than there are.
+/// Opens `path`, checks it and keeps nothing open. `pairs` and `tests`: how many of the first to use, -1 for all
+/// (no tests where there is no dataset test).
+/// @throws Error(input) naming file and dataset: missing view_a or view_b, views of different shape, a test set of
+/// other sample shape, labels of other length, a type that is not a number, no samples, or more asked for than there
+/// are.
 [[nodiscard]] ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::int64_t tests);
 
 [[nodiscard]] std::int64_t pair_count(const PairSource& source);
@@ -49,24 +52,28 @@ using PairSource = std::variant<ImagePairs, ArrayPairs>;
 /// Shape of a sample as the kernel sees it (after cropping).
 [[nodiscard]] ImageShape sample_shape(const PairSource& source);
 
-/// Writes training samples `samples` (numbered as above) into the columns of `out` (sample_shape.size() x samples.size()).
-/// Local: reads only what is asked for. @throws Error(input) for NaN or Inf, naming file, dataset and sample.
+/// Writes training samples `samples` (numbered as above) into the columns of `out` (sample_shape.size() x
+/// samples.size()). Local: reads only what is asked for. @throws Error(input) for NaN or Inf, naming file, dataset and
+/// sample.
 void read_samples(const PairSource& source, std::span<const std::int64_t> samples, MatrixView<double> out);
 
 /// Writes test samples [range.begin, range.end) into the columns of `out`. @throws as read_samples.
 void read_tests(const PairSource& source, Range range, MatrixView<double> out);
 
-/// Labels of the training pairs, or of the test samples; empty where there are none.
+/// Labels of the training pairs, or of the test samples; empty where there are none. Local.
+/// @throws Error(input) for a label stored in floating point that is not a whole number.
 [[nodiscard]] std::vector<std::int64_t> train_labels(const PairSource& source);
 [[nodiscard]] std::vector<std::int64_t> test_labels(const PairSource& source);
 
 /// Mean and centred sum of squares of each channel of each pair in `range`, before any standardisation:
-/// row-major [pair][mean of channel 0, 1, ..., sum of squares of channel 0, 1, ...]. Of the whole image before cropping for
-/// image pairs, of both views for array pairs.
+/// row-major [pair][mean of channel 0, 1, ..., sum of squares of channel 0, 1, ...]. Of the whole image before cropping
+/// for image pairs, of both views for array pairs.
 [[nodiscard]] std::vector<double> pair_moments(const PairSource& source, Range range);
 
-/// Combines the moments of all pairs, in order, into the standardisation (Chan, Golub, LeVeque 1979): the result depends on
-/// the data alone, not on how the pairs were shared out. `pixels`: how many numbers per channel entered each pair's moments.
+/// Combines the moments of all pairs, in order, into the standardisation (Chan, Golub, LeVeque 1979): the result
+/// depends on the data alone, not on how the pairs were shared out. `pixels`: how many numbers per channel entered each
+/// pair's moments. The deviation is the population's (divided by the count), and 1 for a constant channel.
+/// @throws Error(input) when the moments overflow.
 [[nodiscard]] Standardisation standardise(std::span<const double> moments, std::int64_t channels, std::int64_t pixels);
 
 /// Numbers per channel that enter one pair's moments.

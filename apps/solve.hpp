@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "solve_config.hpp"
+#include "stepwise/dist/communicator.hpp"
+
+namespace stepwise {
+
+/// The main job: positive pairs -> kernel matrix -> modes -> timescales, trajectories, embeddings -> one file. Collective.
+/// `command` is the command line, for the record.
+void solve(const Communicator& comm, SolveConfig config, const std::string& command);
+
+}  // namespace stepwise

@@ -1,0 +1,150 @@
+#include "solve_config.hpp"
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "stepwise/core/error.hpp"
+#include "stepwise/theory/pairing.hpp"
+
+namespace stepwise {
+
+std::vector<Option> solve_options(SolveConfig& c) {
+  constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t most_samples = std::int64_t{1} << 46;
+  constexpr double unbounded = std::numeric_limits<double>::infinity();
+  return {
+      integer_option("modes", "D", "number of modes (embedding dimensions) to find", c.modes, 1, any),
+      integer_option("seed", "N", "everything random is a function of this and of the sample's number", c.seed, 0, any),
+      text_option("output", "FILE", "the HDF5 result file", c.output),
+      flag_option("force", "replace an existing result file", c.force),
+
+      choice_option("data.source", "where positive pairs come from", c.data.source, {"synthetic", "cifar10", "hdf5"}),
+      text_option("data.path", "PATH", "directory of CIFAR-10 binary batches, or an HDF5 file with view_a and view_b",
+                  c.data.path),
+      auto_option("data.pairs", "N", "number of positive pairs n; auto: all there are, 256 synthetic", c.data.pairs, 1,
+                  most_samples),
+      auto_option("data.test", "N", "number of test samples to embed; auto: all in an hdf5 file, else 0", c.data.test, 0,
+                  most_samples),
+      auto_flag_option("data.standardize", "subtract mean, divide by deviation, per channel; auto: images only",
+                       c.data.standardize),
+
+      auto_option("views.crop", "PIXELS", "side of the random square crops, 0 for none; auto: 20 for images", c.views.crop, 0,
+                  1'000'000),
+      flag_option("views.flip", "mirror a view left-right with probability 1/2", c.views.flip),
+      real_option("views.noise", "SIGMA", "deviation of Gaussian noise, after standardisation", c.views.noise, 0, unbounded),
+
+      choice_option("kernel.type", "the kernel", c.kernel.type, {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk"}),
+      integer_option("kernel.depth", "L", "hidden layers of the ReLU network (nngp, ntk)", c.kernel.depth, 0, 10'000),
+      real_option("kernel.weight-variance", "V", "weight variance of every layer (nngp, ntk)", c.kernel.weight_variance, 0,
+                  unbounded),
+      real_option("kernel.bias-variance", "V", "bias variance of every layer (nngp, ntk)", c.kernel.bias_variance, 0,
+                  unbounded),
+      auto_option("kernel.readout-weight-variance", "V", "the same of the readout layer; auto: as the others",
+                  c.kernel.readout_weight_variance, 0, unbounded),
+      auto_option("kernel.readout-bias-variance", "V", "the same of the readout layer; auto: as the others",
+                  c.kernel.readout_bias_variance, 0, unbounded),
+      real_option("kernel.length-scale", "L", "l of rbf exp(-r^2/(2 l^2)), laplace exp(-r/l); 0: sqrt(features)",
+                  c.kernel.length_scale, 0, unbounded),
+      integer_option("kernel.degree", "P", "p of polynomial (x.y/m + c)^p", c.kernel.degree, 1, 100),
+      real_option("kernel.offset", "C", "c of polynomial (x.y/m + c)^p", c.kernel.offset, 0, unbounded),
+
+      choice_option("solver.method", "how K is factored; auto: cholesky, spectral where that fails", c.solver.method,
+                    {"auto", "cholesky", "spectral"}),
+      integer_option("solver.block-size", "NB", "block size of the distribution, even; made smaller for few samples",
+                     c.solver.block_size, 2, 4096),
+      text_option("solver.grid", "PxQ", "process grid; auto: as square as the number of ranks allows", c.solver.grid),
+
+      real_option("dynamics.alpha", "A", "deviation of the small initial weights", c.dynamics.alpha, 1e-150, 1e150),
+      integer_option("dynamics.points", "N", "points of the time grid: 0, then logarithmic", c.dynamics.points, 2, 10'000'000),
+      real_option("dynamics.t-max", "T", "end of the time grid, learning rate x steps; 0: three times the last timescale",
+                  c.dynamics.t_max, 0, unbounded),
+  };
+}
+
+void check_consistency(const SolveConfig& c) {
+  if (c.output.empty()) fail(ExitCode::input, "--output is missing: name the result file, for example --output out.h5");
+  if (c.data.source != "synthetic" && c.data.path.empty()) {
+    fail(ExitCode::input, "--data.source {} needs --data.path", c.data.source);
+  }
+  if (c.data.source == "synthetic" && !c.data.path.empty()) {
+    fail(ExitCode::input, "--data.path {} is given, but --data.source is synthetic: choose cifar10 or hdf5", c.data.path);
+  }
+  if (c.data.source == "hdf5" && (c.views.crop.value_or(0) != 0 || c.views.flip || c.views.noise != 0)) {
+    fail(ExitCode::input, "--views.* make views of images; --data.source hdf5 brings its own views, leave them out");
+  }
+  if (c.solver.block_size % views_per_pair != 0) {
+    fail(ExitCode::input, "--solver.block-size is {}, must be even: the two views of a pair stay in one block",
+         c.solver.block_size);
+  }
+}
+
+PairSource open_pairs(SolveConfig& c) {
+  if (c.data.source == "hdf5") {
+    ArrayPairs arrays = open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(-1));
+    c.data.pairs = arrays.pairs;
+    c.data.test = arrays.tests;
+    c.data.standardize = c.data.standardize.value_or(false);
+    c.views.crop = 0;
+    return arrays;
+  }
+  c.data.test = c.data.test.value_or(0);
+  c.data.standardize = c.data.standardize.value_or(true);
+  c.views.crop = c.views.crop.value_or(20);
+  ImagePairs images;
+  images.views = {*c.views.crop, c.views.flip, c.views.noise};
+  images.seed = static_cast<std::uint64_t>(c.seed);
+  if (c.data.source == "cifar10") {
+    if (!c.data.pairs) c.data.pairs = count_cifar10(c.data.path, Cifar10Part::train);
+    images.train = read_cifar10(c.data.path, Cifar10Part::train, *c.data.pairs);
+    if (*c.data.test > 0) {
+      images.test = read_cifar10(c.data.path, Cifar10Part::test, *c.data.test);
+    }
+  } else {
+    c.data.pairs = c.data.pairs.value_or(256);
+    images.train = DeadLeaves{.seed = images.seed, .first = 0};
+    images.test = DeadLeaves{.seed = images.seed, .first = std::int64_t{1} << 47};
+  }
+  images.pairs = *c.data.pairs;
+  images.tests = *c.data.test;
+  (void)view_shape(shape(images.train), images.views);  // refuses a crop that does not fit
+  return images;
+}
+
+Kernel make_kernel(SolveConfig& c, std::int64_t features) {
+  if (c.kernel.length_scale == 0) c.kernel.length_scale = std::sqrt(static_cast<double>(features));
+  c.kernel.readout_weight_variance = c.kernel.readout_weight_variance.value_or(c.kernel.weight_variance);
+  c.kernel.readout_bias_variance = c.kernel.readout_bias_variance.value_or(c.kernel.bias_variance);
+  Kernel kernel = LinearKernel{};
+  if (c.kernel.type == "polynomial") kernel = PolynomialKernel{c.kernel.degree, c.kernel.offset};
+  if (c.kernel.type == "rbf") kernel = RbfKernel{c.kernel.length_scale};
+  if (c.kernel.type == "laplace") kernel = LaplaceKernel{c.kernel.length_scale};
+  if (c.kernel.type == "nngp" || c.kernel.type == "ntk") {
+    ReluNetwork network{c.kernel.type == "ntk" ? NetworkKernel::ntk : NetworkKernel::nngp, {}};
+    network.layers.assign(static_cast<std::size_t>(c.kernel.depth), {c.kernel.weight_variance, c.kernel.bias_variance});
+    network.layers.push_back({*c.kernel.readout_weight_variance, *c.kernel.readout_bias_variance});
+    kernel = network;
+  }
+  validate(kernel);
+  return kernel;
+}
+
+GridShape make_grid(SolveConfig& c, int ranks) {
+  GridShape shape = nearly_square(ranks);
+  if (c.solver.grid != "auto") {
+    const std::string& text = c.solver.grid;
+    const auto x = text.find('x');
+    const auto whole = [](const std::string& digits, int& number) {
+      const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+      return error == std::errc() && end == digits.data() + digits.size() && number >= 1;
+    };
+    if (x == std::string::npos || !whole(text.substr(0, x), shape.rows) || !whole(text.substr(x + 1), shape.cols) ||
+        shape.rows > ranks || shape.cols > ranks || shape.rows * shape.cols != ranks) {
+      fail(ExitCode::input, "--solver.grid is '{}', must be PxQ with P times Q the number of ranks, {}", text, ranks);
+    }
+  }
+  c.solver.grid = fmt::format("{}x{}", shape.rows, shape.cols);
+  return shape;
+}
+
+}  // namespace stepwise

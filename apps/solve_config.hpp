@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "stepwise/cli/options.hpp"
+#include "stepwise/data/pairs.hpp"
+#include "stepwise/dist/process_grid.hpp"
+#include "stepwise/kernel/kernel.hpp"
+
+namespace stepwise {
+
+/// Every setting of `stepwise solve`, as the user gives it; nullopt stands for "auto".
+struct SolveConfig {
+  struct {
+    std::string source = "synthetic";
+    std::string path;
+    std::optional<std::int64_t> pairs;
+    std::optional<std::int64_t> test;
+    std::optional<bool> standardize;
+  } data;
+  struct {
+    std::optional<std::int64_t> crop;
+    bool flip = false;
+    double noise = 0;
+  } views;
+  struct {
+    std::string type = "ntk";
+    std::int64_t depth = 3;
+    double weight_variance = 2;
+    double bias_variance = 0;
+    std::optional<double> readout_weight_variance;
+    std::optional<double> readout_bias_variance;
+    double length_scale = 0;
+    std::int64_t degree = 3;
+    double offset = 1;
+  } kernel;
+  struct {
+    std::string method = "auto";
+    std::int64_t block_size = 64;
+    std::string grid = "auto";
+  } solver;
+  struct {
+    double alpha = 1e-7;
+    std::int64_t points = 400;
+    double t_max = 0;
+  } dynamics;
+  std::int64_t modes = 10;
+  std::int64_t seed = 0;
+  std::string output;
+  bool force = false;
+};
+
+/// The options bound to `config`, which must outlive them.
+[[nodiscard]] std::vector<Option> solve_options(SolveConfig& config);
+
+/// Checks what one option alone cannot know, without touching any file. @throws Error(input).
+void check_consistency(const SolveConfig& config);
+
+/// Opens the data and replaces every "auto" about it by what it stands for. Local. @throws Error(input).
+[[nodiscard]] PairSource open_pairs(SolveConfig& config);
+
+/// The kernel for samples of `features` numbers; replaces every "auto" about it. @throws Error(input).
+[[nodiscard]] Kernel make_kernel(SolveConfig& config, std::int64_t features);
+
+/// The process grid for `ranks` ranks. @throws Error(input) when --solver.grid is not P x Q = ranks.
+[[nodiscard]] GridShape make_grid(SolveConfig& config, int ranks);
+
+}  // namespace stepwise

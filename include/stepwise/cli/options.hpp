@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace stepwise {
+
+/// One setting, the same on the command line (--section.key value) and in a configuration file ([section] key = value).
+struct Option {
+  std::string name;    ///< "section.key", or "key" at the top level
+  std::string metavar; ///< what the value is called in --help; empty: a flag that may stand without a value
+  std::string help;    ///< one line
+  std::function<void(const std::string&)> set;    ///< parses and range-checks. @throws Error(input) saying what is wanted
+  std::function<std::string()> text;              ///< the present value, as `set` would read it
+};
+
+// Constructors of options bound to a variable. Numbers must be finite and inside [lowest, highest].
+[[nodiscard]] Option text_option(std::string name, std::string metavar, std::string help, std::string& target);
+[[nodiscard]] Option flag_option(std::string name, std::string help, bool& target);
+[[nodiscard]] Option integer_option(std::string name, std::string metavar, std::string help, std::int64_t& target,
+                                    std::int64_t lowest, std::int64_t highest);
+[[nodiscard]] Option real_option(std::string name, std::string metavar, std::string help, double& target, double lowest,
+                                 double highest);
+/// As above, or the word "auto".
+[[nodiscard]] Option auto_option(std::string name, std::string metavar, std::string help,
+                                 std::optional<std::int64_t>& target, std::int64_t lowest, std::int64_t highest);
+[[nodiscard]] Option auto_option(std::string name, std::string metavar, std::string help, std::optional<double>& target,
+                                 double lowest, double highest);
+[[nodiscard]] Option auto_flag_option(std::string name, std::string help, std::optional<bool>& target);
+/// One of `choices`.
+[[nodiscard]] Option choice_option(std::string name, std::string help, std::string& target,
+                                   std::vector<std::string> choices);
+
+/// What a command line asks for besides the settings it stores.
+enum class Request { run, help, print_config };
+
+/// Stores the settings of a command line and of the file its --config names; the command line wins.
+/// @throws Error(input) for an unknown option or section (with the nearest known name), a stray word, a setting given twice,
+/// a value its option refuses, a file that cannot be read; names the option and value, and for files the line.
+[[nodiscard]] Request parse_options(const std::vector<std::string>& arguments, std::vector<Option>& options);
+
+/// The --help text: usage, then options by section with their present values as defaults.
+[[nodiscard]] std::string help_text(const std::string& usage, const std::vector<Option>& options);
+
+/// All settings as a configuration file that gives the same run.
+[[nodiscard]] std::string config_text(const std::vector<Option>& options);
+
+/// The candidate nearest to `word` by edit distance, if it is near enough to be meant.
+[[nodiscard]] std::optional<std::string> nearest(const std::string& word, const std::vector<std::string>& candidates);
+
+}  // namespace stepwise

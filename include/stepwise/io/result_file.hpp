@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "stepwise/dist/block_vector.hpp"
+#include "stepwise/dist/communicator.hpp"
+#include "stepwise/h5/handle.hpp"
+
+namespace stepwise {
+
+/// What a dataset carries besides its numbers. Scales name one dimension-scale dataset for each dimension, "" for none.
+struct DatasetInfo {
+  std::string path;         ///< "/group/name"; missing groups are created
+  std::string units;        ///< "1" for a pure number
+  std::string description;  ///< one sentence
+  std::vector<std::string> scales;
+};
+
+using AttributeValue = std::variant<std::string, std::int64_t, double>;
+using Attributes = std::vector<std::pair<std::string, AttributeValue>>;
+
+/// Checks that a result can be written at `path` before any work is done: the directory exists and takes new files, nothing is
+/// in the way unless `force`. Collective. @throws CollectiveError(io) for the directory, (input) for an existing file.
+void check_output(const Communicator& comm, const std::string& path, bool force);
+
+/// An HDF5 file being written by all ranks, under a temporary name in the target's directory. Only commit() gives it its final
+/// name, so a file under that name is always whole; without commit() it is removed. Every member is collective, and every
+/// failure is agreed on. @throws CollectiveError(io).
+class ResultFile {
+ public:
+  ResultFile(const Communicator& comm, std::string path, bool force);
+  ResultFile(const ResultFile&) = delete;
+  ResultFile& operator=(const ResultFile&) = delete;
+  ~ResultFile();
+
+  /// Attributes of the group or dataset at `object` ("/" for the file).
+  void attributes(const std::string& object, const Attributes& values);
+
+  /// A dataset that every rank has whole; rank 0 writes it. Row-major, product of `extents` values.
+  void write(const DatasetInfo& info, const std::vector<hsize_t>& extents, std::span<const double> values);
+  void write(const DatasetInfo& info, const std::vector<hsize_t>& extents, std::span<const std::int64_t> values);
+  /// A one-dimensional dataset that is a dimension scale called `dimension`.
+  void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const double> values);
+  void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const std::int64_t> values);
+
+  /// samples x width, each rank writing its own rows.
+  void write_samples(const DatasetInfo& info, const BlockVector& values);
+  /// Training samples numbered pair by pair, as (2, n, width): first all first views, then all second views.
+  void write_views(const DatasetInfo& info, const BlockVector& values);
+  /// The same as 2n x width, first views first.
+  void write_stacked_views(const DatasetInfo& info, const BlockVector& values);
+
+  /// Flushes, closes, reopens for a look, syncs to disk and renames. Returns the file's size in bytes.
+  std::int64_t commit();
+
+ private:
+  template <class T>
+  void write_replicated(const DatasetInfo& info, const std::vector<hsize_t>& extents, std::span<const T> values,
+                        const std::string* dimension);
+  struct Selection;
+  void write_selection(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type, const void* data,
+                       const Selection& selection, const std::string* dimension);
+
+  const Communicator& comm_;
+  std::string path_;
+  std::string partial_;
+  bool force_;
+  h5::Handle file_;
+};
+
+}  // namespace stepwise

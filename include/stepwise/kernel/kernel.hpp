@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace stepwise {
+
+// Kernels as values. m is the number of features of a sample, x.y the plain inner product.
+
+/// x.y
+struct LinearKernel {};
+
+/// (x.y / m + offset)^degree
+struct PolynomialKernel {
+  std::int64_t degree = 3;
+  double offset = 1;
+};
+
+/// exp(-|x - y|^2 / (2 l^2))
+struct RbfKernel {
+  double length_scale = 1;
+};
+
+/// exp(-|x - y| / l)
+struct LaplaceKernel {
+  double length_scale = 1;
+};
+
+/// Variances of one affine layer z = sqrt(weight_variance / fan_in) W x + sqrt(bias_variance) b, entries of W, b from N(0, 1).
+struct AffineLayer {
+  double weight_variance = 2;
+  double bias_variance = 0;
+};
+
+enum class NetworkKernel { nngp, ntk };
+
+/// Infinitely wide fully connected ReLU network, NTK parameterisation: affine, then depth times (ReLU, affine).
+/// `layers` has depth + 1 entries; the last is the readout. Inputs enter as x.y / m.
+struct ReluNetwork {
+  NetworkKernel which = NetworkKernel::ntk;
+  std::vector<AffineLayer> layers;
+};
+
+using Kernel = std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, ReluNetwork>;
+
+/// @throws Error(input) naming the option and value: variance below 0, length scale not above 0, depth or degree out of range,
+/// negative polynomial offset (not positive semidefinite), anything not finite.
+void validate(const Kernel& kernel);
+
+/// One line for people and for result files: the formula with its parameters.
+[[nodiscard]] std::string describe(const Kernel& kernel);
+
+}  // namespace stepwise

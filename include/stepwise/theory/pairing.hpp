@@ -1,0 +1,22 @@
+#pragma once
+
+#include "stepwise/dist/block_vector.hpp"
+#include "stepwise/dist/dist_matrix.hpp"
+
+namespace stepwise {
+
+// P, the swap of the two views, on vectors over the N = 2n samples. Sample 2i is the first view of pair i, 2i + 1 the second,
+// and blocks have even size, so both views live on one rank and P moves no data between ranks. P^2 = I.
+
+/// How many samples stand together: the two views of a pair. Block sizes and sample ranges are multiples of it.
+inline constexpr std::int64_t views_per_pair = 2;
+
+/// V <- P V: exchanges rows 2i and 2i + 1. Local.
+void swap_views(DistMatrix& v);
+/// V <- P V: exchanges samples 2i and 2i + 1. Local.
+void swap_views(BlockVector& v);
+
+/// (1/n) sum_i k(x_i, x'_i), which is also the sum of all gamma. Collective.
+[[nodiscard]] double mean_pair_kernel(const DistMatrix& k);
+
+}  // namespace stepwise

@@ -1,0 +1,118 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "stepwise/cli/options.hpp"
+#include "stepwise/core/error.hpp"
+
+namespace stepwise {
+namespace {
+
+template <class T>
+std::optional<T> number(const std::string& text) {
+  T value{};
+  const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(begin, end, value);
+  if (error != std::errc() || stop != end || begin == end) return std::nullopt;
+  return value;
+}
+
+std::int64_t parse_integer(const std::string& text, std::int64_t lowest, std::int64_t highest) {
+  const auto value = number<std::int64_t>(text);
+  if (!value || *value < lowest || *value > highest) {
+    if (highest == INT64_MAX) fail(ExitCode::input, "must be a whole number >= {}", lowest);
+    fail(ExitCode::input, "must be a whole number from {} to {}", lowest, highest);
+  }
+  return *value;
+}
+
+double parse_real(const std::string& text, double lowest, double highest) {
+  const auto value = number<double>(text);
+  if (!value || !std::isfinite(*value) || *value < lowest || *value > highest) {
+    if (std::isfinite(highest)) fail(ExitCode::input, "must be a number from {} to {}", lowest, highest);
+    if (std::isfinite(lowest)) fail(ExitCode::input, "must be a finite number >= {}", lowest);
+    fail(ExitCode::input, "must be a finite number");
+  }
+  return *value;
+}
+
+bool parse_flag(const std::string& text) {
+  for (const char* word : {"true", "yes", "on", "1"}) {
+    if (text == word) return true;
+  }
+  for (const char* word : {"false", "no", "off", "0"}) {
+    if (text == word) return false;
+  }
+  fail(ExitCode::input, "must be true or false");
+}
+
+template <class T, class Parse>
+Option make_auto(std::string name, std::string metavar, std::string help, std::optional<T>& target, Parse parse) {
+  return {std::move(name), std::move(metavar), std::move(help),
+          [&target, parse](const std::string& text) {
+            target = text == "auto" ? std::nullopt : std::optional<T>(parse(text));
+          },
+          [&target] { return target ? fmt::format("{}", *target) : std::string("auto"); }};
+}
+
+}  // namespace
+
+Option text_option(std::string name, std::string metavar, std::string help, std::string& target) {
+  return {std::move(name), std::move(metavar), std::move(help), [&target](const std::string& text) { target = text; },
+          [&target] { return target; }};
+}
+
+Option flag_option(std::string name, std::string help, bool& target) {
+  return {std::move(name), "", std::move(help), [&target](const std::string& text) { target = parse_flag(text); },
+          [&target] { return target ? "true" : "false"; }};
+}
+
+Option integer_option(std::string name, std::string metavar, std::string help, std::int64_t& target, std::int64_t lowest,
+                      std::int64_t highest) {
+  return {std::move(name), std::move(metavar), std::move(help),
+          [&target, lowest, highest](const std::string& text) { target = parse_integer(text, lowest, highest); },
+          [&target] { return fmt::format("{}", target); }};
+}
+
+Option real_option(std::string name, std::string metavar, std::string help, double& target, double lowest,
+                   double highest) {
+  return {std::move(name), std::move(metavar), std::move(help),
+          [&target, lowest, highest](const std::string& text) { target = parse_real(text, lowest, highest); },
+          [&target] { return fmt::format("{}", target); }};
+}
+
+Option auto_option(std::string name, std::string metavar, std::string help, std::optional<std::int64_t>& target,
+                   std::int64_t lowest, std::int64_t highest) {
+  return make_auto(std::move(name), std::move(metavar), std::move(help), target,
+                   [lowest, highest](const std::string& text) { return parse_integer(text, lowest, highest); });
+}
+
+Option auto_option(std::string name, std::string metavar, std::string help, std::optional<double>& target, double lowest,
+                   double highest) {
+  return make_auto(std::move(name), std::move(metavar), std::move(help), target,
+                   [lowest, highest](const std::string& text) { return parse_real(text, lowest, highest); });
+}
+
+Option auto_flag_option(std::string name, std::string help, std::optional<bool>& target) {
+  return make_auto(std::move(name), "", std::move(help), target, parse_flag);
+}
+
+Option choice_option(std::string name, std::string help, std::string& target, std::vector<std::string> choices) {
+  std::string metavar = fmt::format("{}", fmt::join(choices, "|"));
+  return {std::move(name), std::move(metavar), std::move(help),
+          [&target, choices](const std::string& text) {
+            if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
+              const auto meant = nearest(text, choices);
+              fail(ExitCode::input, "must be one of {}{}", fmt::join(choices, ", "),
+                   meant ? fmt::format("; did you mean {}?", *meant) : "");
+            }
+            target = text;
+          },
+          [&target] { return target; }};
+}
+
+}  // namespace stepwise

@@ -1,0 +1,301 @@
+#include "stepwise/io/result_file.hpp"
+
+#include <fcntl.h>
+#include <hdf5_hl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <optional>
+
+#include "stepwise/core/index.hpp"
+#include "stepwise/dist/agree.hpp"
+
+namespace stepwise {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string directory_of(const std::string& path) {
+  const std::string directory = fs::path(path).parent_path().string();
+  return directory.empty() ? "." : directory;
+}
+
+/// Hidden, in the same directory (rename works within one file system only), and of this process alone.
+std::string partial_name(const std::string& path) {
+  return fmt::format("{}/.{}.partial.{}", directory_of(path), fs::path(path).filename().string(), getpid());
+}
+
+void refuse_existing(const std::string& path, bool force) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (fs::is_directory(status)) fail(ExitCode::input, "--output {}: is a directory, name a file", path);
+  if (fs::exists(status) && !force) {
+    fail(ExitCode::input, "--output {}: exists already; choose another name, or give --force to replace it", path);
+  }
+}
+
+void sync(const std::string& path, int flags) {
+  const int descriptor = open(path.c_str(), flags);
+  if (descriptor < 0 || fsync(descriptor) != 0) {
+    const int reason = errno;
+    if (descriptor >= 0) close(descriptor);
+    fail(ExitCode::io, "{}: cannot be synced to disk: {}", path, std::strerror(reason));
+  }
+  close(descriptor);
+}
+
+h5::Handle file_access(const Communicator& comm) {
+  h5::Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "preparing file access");
+  h5::check(H5Pset_fapl_mpio(access, comm.raw(), MPI_INFO_NULL), "choosing MPI-IO");
+  h5::check(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110), "choosing the file version");
+  return access;
+}
+
+h5::Handle link_creation() {
+  h5::Handle properties(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "preparing a link");
+  h5::check(H5Pset_create_intermediate_group(properties, 1), "asking for missing groups");
+  return properties;
+}
+
+void write_attribute(hid_t object, const std::string& name, const AttributeValue& value) {
+  const h5::Handle scalar(H5Screate(H5S_SCALAR), H5Sclose, "making a scalar");
+  const auto write = [&](hid_t type, const void* data) {
+    const h5::Handle attribute(H5Acreate2(object, name.c_str(), type, scalar, H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
+                               "creating attribute " + name);
+    h5::check(H5Awrite(attribute, type, data), "writing attribute " + name);
+  };
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    const h5::Handle type(H5Tcopy(H5T_C_S1), H5Tclose, "making a string type");
+    h5::check(H5Tset_size(type, H5T_VARIABLE), "making a string type");
+    h5::check(H5Tset_cset(type, H5T_CSET_UTF8), "making a string type");
+    const char* data = text->c_str();
+    write(type, &data);
+  } else if (const auto* number = std::get_if<std::int64_t>(&value)) {
+    write(H5T_NATIVE_INT64, number);
+  } else {
+    write(H5T_NATIVE_DOUBLE, &std::get<double>(value));
+  }
+}
+
+template <class T>
+hid_t native_type();
+template <>
+hid_t native_type<double>() { return H5T_NATIVE_DOUBLE; }
+template <>
+hid_t native_type<std::int64_t>() { return H5T_NATIVE_INT64; }
+
+}  // namespace
+
+/// The part of a dataset that this rank writes: one regular hyperslab, row-major in memory; no count: nothing.
+struct ResultFile::Selection {
+  std::vector<hsize_t> start;
+  std::vector<hsize_t> stride;
+  std::vector<hsize_t> count;
+  std::vector<hsize_t> block;
+};
+
+void check_output(const Communicator& comm, const std::string& path, bool force) {
+  attempt_on_root(comm, [&] {
+    const std::string directory = directory_of(path);
+    std::error_code error;
+    if (!fs::is_directory(directory, error)) {
+      fail(ExitCode::io, "--output {}: the directory {} does not exist; create it first", path, directory);
+    }
+    refuse_existing(path, force);
+    const std::string trial = partial_name(path);
+    const int descriptor = open(trial.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0666);
+    if (descriptor < 0) {
+      fail(ExitCode::io, "--output {}: the directory {} takes no new file: {}", path, directory, std::strerror(errno));
+    }
+    close(descriptor);
+    unlink(trial.c_str());
+  });
+}
+
+ResultFile::ResultFile(const Communicator& comm, std::string path, bool force)
+    : comm_(comm), path_(std::move(path)), partial_(broadcast(comm, partial_name(path_))), force_(force) {
+  attempt(comm_, [&] {
+    h5::silence_errors();
+    const h5::Handle access = file_access(comm_);
+    file_ = h5::Handle(H5Fcreate(partial_.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), H5Fclose, "creating " + partial_);
+  });
+}
+
+ResultFile::~ResultFile() {
+  if (file_.id() < 0) return;
+  // Closing is collective. While this rank alone unwinds it would wait for the others for ever; the job is being aborted.
+  if (std::uncaught_exceptions() > 0 && !unwinding_together()) {
+    file_.release();
+  } else {
+    file_ = h5::Handle();
+  }
+  if (comm_.rank() == 0) unlink(partial_.c_str());
+}
+
+void ResultFile::attributes(const std::string& object, const Attributes& values) {
+  attempt(comm_, [&] {
+    const h5::Handle target(H5Oopen(file_, object.c_str(), H5P_DEFAULT), H5Oclose, "opening " + object);
+    for (const auto& [name, value] : values) write_attribute(target, name, value);
+  });
+}
+
+void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type,
+                                 const void* data, const Selection& selection, const std::string* dimension) {
+  attempt(comm_, [&] {
+    const int rank = narrow(static_cast<std::int64_t>(extents.size()), "a number of dimensions");
+    const h5::Handle space(H5Screate_simple(rank, extents.data(), nullptr), H5Sclose, "shaping " + info.path);
+    const h5::Handle links = link_creation();
+    const h5::Handle dataset(H5Dcreate2(file_, info.path.c_str(), type, space, links, H5P_DEFAULT, H5P_DEFAULT), H5Dclose,
+                             "creating " + info.path);
+    if (!info.units.empty()) write_attribute(dataset, "units", info.units);
+    write_attribute(dataset, "description", info.description);
+    if (dimension != nullptr) h5::check(H5DSset_scale(dataset, dimension->c_str()), "making a scale of " + info.path);
+    for (unsigned i = 0; i < info.scales.size(); ++i) {
+      if (info.scales[i].empty()) continue;
+      const h5::Handle scale(H5Dopen2(file_, info.scales[i].c_str(), H5P_DEFAULT), H5Dclose, "opening " + info.scales[i]);
+      h5::check(H5DSattach_scale(dataset, scale, i), "attaching " + info.scales[i] + " to " + info.path);
+    }
+
+    hsize_t elements = selection.count.empty() ? 0 : 1;
+    for (std::size_t i = 0; i < selection.count.size(); ++i) elements *= selection.count[i] * selection.block[i];
+    const hsize_t length = elements == 0 ? 1 : elements;
+    const h5::Handle memory(H5Screate_simple(1, &length, nullptr), H5Sclose, "shaping memory");
+    if (extents.empty()) {
+      // A scalar has nothing to select from: all of it on rank 0, none elsewhere.
+      if (comm_.rank() != 0) {
+        h5::check(H5Sselect_none(space), "selecting nothing");
+        h5::check(H5Sselect_none(memory), "selecting nothing");
+      }
+    } else if (elements == 0) {
+      h5::check(H5Sselect_none(space), "selecting nothing");
+      h5::check(H5Sselect_none(memory), "selecting nothing");
+    } else {
+      h5::check(H5Sselect_hyperslab(space, H5S_SELECT_SET, selection.start.data(), selection.stride.data(),
+                                    selection.count.data(), selection.block.data()),
+                "selecting part of " + info.path);
+    }
+    const h5::Handle transfer(H5Pcreate(H5P_DATASET_XFER), H5Pclose, "preparing a transfer");
+    h5::check(H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE), "choosing collective transfer");
+    h5::check(H5Dwrite(dataset, type, memory, space, transfer, data), "writing " + info.path);
+  });
+}
+
+template <class T>
+void ResultFile::write_replicated(const DatasetInfo& info, const std::vector<hsize_t>& extents,
+                                  std::span<const T> values, const std::string* dimension) {
+  Selection selection;
+  if (comm_.rank() == 0) {
+    const std::vector<hsize_t> ones(extents.size(), 1);
+    selection = {std::vector<hsize_t>(extents.size(), 0), ones, ones, extents};
+    for (const hsize_t extent : extents) {
+      if (extent == 0) selection.count.clear();
+    }
+  }
+  write_selection(info, extents, native_type<T>(), values.data(), selection, dimension);
+}
+
+void ResultFile::write(const DatasetInfo& info, const std::vector<hsize_t>& extents, std::span<const double> values) {
+  write_replicated(info, extents, values, nullptr);
+}
+
+void ResultFile::write(const DatasetInfo& info, const std::vector<hsize_t>& extents,
+                       std::span<const std::int64_t> values) {
+  write_replicated(info, extents, values, nullptr);
+}
+
+void ResultFile::write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const double> values) {
+  write_replicated(info, {values.size()}, values, &dimension);
+}
+
+void ResultFile::write_scale(const DatasetInfo& info, const std::string& dimension,
+                             std::span<const std::int64_t> values) {
+  write_replicated(info, {values.size()}, values, &dimension);
+}
+
+void ResultFile::write_samples(const DatasetInfo& info, const BlockVector& values) {
+  const auto width = static_cast<hsize_t>(values.width);
+  const auto begin = static_cast<hsize_t>(values.range.begin);
+  const auto size = static_cast<hsize_t>(values.range.size());
+  Selection selection;
+  if (size > 0) selection = {{begin, 0}, {1, 1}, {1, 1}, {size, width}};
+  write_selection(info, {static_cast<hsize_t>(values.samples), width}, H5T_NATIVE_DOUBLE, values.data.data(), selection,
+                  nullptr);
+}
+
+namespace {
+
+/// Local part with all first views before all second views.
+std::vector<double> stack_views(const BlockVector& values) {
+  std::vector<double> stacked;
+  stacked.reserve(values.data.size());
+  const auto local = values.local();
+  for (std::int64_t view = 0; view < 2; ++view) {
+    for (std::int64_t s = view; s < local.cols; s += 2) {
+      stacked.insert(stacked.end(), local.column(s), local.column(s) + local.rows);
+    }
+  }
+  return stacked;
+}
+
+}  // namespace
+
+void ResultFile::write_views(const DatasetInfo& info, const BlockVector& values) {
+  const auto width = static_cast<hsize_t>(values.width);
+  const auto pairs = static_cast<hsize_t>(values.samples / 2);
+  const auto begin = static_cast<hsize_t>(values.range.begin / 2);
+  const auto size = static_cast<hsize_t>(values.range.size() / 2);
+  const std::vector<double> stacked = attempt(comm_, [&] { return stack_views(values); });
+  Selection selection;
+  if (size > 0) selection = {{0, begin, 0}, {1, 1, 1}, {1, 1, 1}, {2, size, width}};
+  write_selection(info, {2, pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr);
+}
+
+void ResultFile::write_stacked_views(const DatasetInfo& info, const BlockVector& values) {
+  const auto width = static_cast<hsize_t>(values.width);
+  const auto pairs = static_cast<hsize_t>(values.samples / 2);
+  const auto begin = static_cast<hsize_t>(values.range.begin / 2);
+  const auto size = static_cast<hsize_t>(values.range.size() / 2);
+  const std::vector<double> stacked = attempt(comm_, [&] { return stack_views(values); });
+  Selection selection;
+  if (size > 0) selection = {{begin, 0}, {pairs, 1}, {2, 1}, {size, width}};
+  write_selection(info, {2 * pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr);
+}
+
+std::int64_t ResultFile::commit() {
+  attempt(comm_, [&] {
+    h5::check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "flushing " + partial_);
+    const ssize_t open_objects = H5Fget_obj_count(file_, H5F_OBJ_ALL | H5F_OBJ_LOCAL);
+    if (open_objects != 1) fail(ExitCode::internal, "{}: {} objects are open at its end", partial_, open_objects);
+  });
+  std::optional<Error> problem;
+  try {
+    file_.close("closing " + partial_);
+  } catch (const Error& error) {
+    problem = error;
+  }
+  std::int64_t size = 0;
+  try {
+    agree(comm_, problem);
+    attempt_on_root(comm_, [&] {
+      h5::open_for_reading(partial_).close("looking at " + partial_);
+      sync(partial_, O_RDONLY);
+      refuse_existing(path_, force_);  // somebody may have been faster
+      struct stat status {};
+      if (stat(partial_.c_str(), &status) != 0 || rename(partial_.c_str(), path_.c_str()) != 0) {
+        fail(ExitCode::io, "{}: cannot be renamed to {}: {}", partial_, path_, std::strerror(errno));
+      }
+      size = status.st_size;
+      sync(directory_of(path_), O_RDONLY | O_DIRECTORY);
+    });
+  } catch (const CollectiveError&) {
+    if (comm_.rank() == 0) unlink(partial_.c_str());
+    throw;
+  }
+  return max(comm_, size);
+}
+
+}  // namespace stepwise

@@ -1,0 +1,126 @@
+#include "stepwise/theory/embedding.hpp"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "stepwise/dist/agree.hpp"
+#include "stepwise/theory/pairing.hpp"
+
+namespace stepwise {
+namespace {
+
+constexpr std::int64_t batch_size = 256;
+
+void scale_modes(BlockVector& v, const std::vector<double>& factors) {
+  const auto local = v.local();
+  for (std::int64_t s = 0; s < local.cols; ++s) {
+    for (std::int64_t j = 0; j < local.rows; ++j) local(j, s) *= factors[static_cast<std::size_t>(j)];
+  }
+}
+
+/// +1 or -1 for each mode, by the convention of Embedding.
+std::vector<double> mode_signs(const BlockVector& f, const Communicator& comm) {
+  const auto local = f.local();
+  const auto d = static_cast<std::size_t>(f.width);
+  std::vector<double> largest(d);
+  for (std::int64_t s = 0; s < local.cols; ++s) {
+    for (std::size_t j = 0; j < d; ++j) largest[j] = std::max(largest[j], std::abs(local(static_cast<std::int64_t>(j), s)));
+  }
+  MPI_Allreduce(MPI_IN_PLACE, largest.data(), static_cast<int>(d), MPI_DOUBLE, MPI_MAX, comm.raw());
+  // 2 sample + (1 if negative): the minimum finds the first such sample and its sign at once.
+  std::vector<std::int64_t> first(d, 2 * f.samples);
+  for (std::int64_t s = local.cols - 1; s >= 0; --s) {
+    for (std::size_t j = 0; j < d; ++j) {
+      const double x = local(static_cast<std::int64_t>(j), s);
+      if (std::abs(x) >= (1 - 1e-6) * largest[j]) first[j] = 2 * (f.range.begin + s) + (x < 0 ? 1 : 0);
+    }
+  }
+  MPI_Allreduce(MPI_IN_PLACE, first.data(), static_cast<int>(d), MPI_INT64_T, MPI_MIN, comm.raw());
+  std::vector<double> signs;
+  for (const std::int64_t code : first) signs.push_back(code % 2 == 0 ? 1 : -1);
+  return signs;
+}
+
+}  // namespace
+
+Embedding training_embedding(const ContrastiveModes& modes) {
+  const Communicator& comm = modes.dual.comm();
+  const std::int64_t d = modes.dual.cols();
+  Embedding embedding{{modes.gamma.begin(), modes.gamma.begin() + d},
+                      to_block_vector(modes.dual, views_per_pair),
+                      to_block_vector(modes.kernel_dual, views_per_pair)};
+  std::vector<double> factors;
+  for (const double gamma : embedding.gamma) factors.push_back(1 / std::sqrt(gamma));
+  scale_modes(embedding.train, factors);
+  const auto signs = mode_signs(embedding.train, comm);
+  scale_modes(embedding.train, signs);
+  scale_modes(embedding.dual, signs);
+  return embedding;
+}
+
+BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Samples& train, const Communicator& comm,
+                  std::int64_t count, const std::function<Samples(Range)>& read_batch) {
+  const std::int64_t d = embedding.train.width;
+  const std::int64_t own = embedding.train.range.size();
+  const double n = static_cast<double>(embedding.train.samples);
+  BlockVector weights = embedding.train;
+  swap_views(weights);
+  std::vector<double> factors;
+  for (const double gamma : embedding.gamma) factors.push_back(1 / (n * gamma));
+  scale_modes(weights, factors);
+
+  BlockVector result;
+  std::vector<double> tile;
+  std::vector<double> sums;
+  attempt(comm, [&] {
+    result = make_block_vector(comm, count, d, 1);
+    tile.resize(static_cast<std::size_t>(own * std::min(batch_size, count)));
+    sums.resize(static_cast<std::size_t>(d * std::min(batch_size, count)));
+  });
+  for (std::int64_t begin = 0; begin < count; begin += batch_size) {
+    const Range batch{begin, std::min(begin + batch_size, count)};
+    const std::int64_t size = batch.size();
+    attempt(comm, [&] {
+      const Samples samples = read_batch(batch);
+      std::fill(sums.begin(), sums.end(), 0.0);
+      if (own == 0) return;
+      evaluate(kernel, train, {0, own}, samples, {0, size}, {tile.data(), own, size, own});
+      cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, narrow(d, "modes"), narrow(size, "a batch"),
+                  narrow(own, "samples on one rank"), 1, weights.data.data(), narrow(d, "modes"), tile.data(),
+                  narrow(own, "samples on one rank"), 0, sums.data(), narrow(d, "modes"));
+    });
+    sum(comm, std::span(sums).first(static_cast<std::size_t>(d * size)));
+    const auto local = result.local();
+    const Range mine{std::max(batch.begin, result.range.begin), std::min(batch.end, result.range.end)};
+    for (std::int64_t s = mine.begin; s < mine.end; ++s) {
+      std::copy_n(sums.data() + (s - batch.begin) * d, d, local.column(s - result.range.begin));
+    }
+  }
+  return result;
+}
+
+double whiteness_error(const Embedding& embedding, const Communicator& comm) {
+  const std::int64_t d = embedding.train.width;
+  const std::int64_t own = embedding.train.range.size();
+  BlockVector swapped = embedding.train;
+  swap_views(swapped);
+  std::vector<double> c(static_cast<std::size_t>(d * d));
+  if (own > 0) {
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, narrow(d, "modes"), narrow(d, "modes"),
+                narrow(own, "samples on one rank"), 1 / static_cast<double>(embedding.train.samples),
+                embedding.train.data.data(), narrow(d, "modes"), swapped.data.data(), narrow(d, "modes"), 0, c.data(),
+                narrow(d, "modes"));
+  }
+  sum(comm, c);
+  double worst = 0;
+  for (std::int64_t j = 0; j < d; ++j) {
+    for (std::int64_t i = 0; i < d; ++i) {
+      worst = std::max(worst, std::abs(c[static_cast<std::size_t>(i + j * d)] - (i == j ? 1 : 0)));
+    }
+  }
+  return worst;
+}
+
+}  // namespace stepwise

@@ -1,0 +1,33 @@
+#include "stepwise/theory/pairing.hpp"
+
+#include <algorithm>
+
+namespace stepwise {
+
+void swap_views(DistMatrix& v) {
+  const auto local = v.local();
+  for (std::int64_t j = 0; j < local.cols; ++j) {
+    double* column = local.column(j);
+    for (std::int64_t i = 0; i + 1 < local.rows; i += views_per_pair) std::swap(column[i], column[i + 1]);
+  }
+}
+
+void swap_views(BlockVector& v) {
+  const auto local = v.local();
+  for (std::int64_t s = 0; s + 1 < local.cols; s += views_per_pair) {
+    std::swap_ranges(local.column(s), local.column(s) + local.rows, local.column(s + 1));
+  }
+}
+
+double mean_pair_kernel(const DistMatrix& k) {
+  const auto local = k.local();
+  const auto& rows = k.row_map();
+  double total = 0;
+  for (std::int64_t j = 0; j < local.cols; ++j) {
+    const std::int64_t partner = k.global_col(j) ^ 1;
+    if (rows.owner(Global{partner}) == k.grid().row()) total += local(value(rows.to_local(Global{partner})), j);
+  }
+  return sum(k.comm(), total) / static_cast<double>(k.rows());
+}
+
+}  // namespace stepwise

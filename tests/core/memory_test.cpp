@@ -1,0 +1,37 @@
+#include "stepwise/core/memory.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace stepwise {
+namespace {
+
+TEST(Memory, AvailableIsPlausible) {
+  const auto available = available_memory();
+  ASSERT_TRUE(available.has_value());
+  EXPECT_GT(*available, std::int64_t{1} << 20);
+  EXPECT_LT(*available, std::int64_t{1} << 50);
+}
+
+TEST(Memory, PeakGrowsWithWhatIsTouchedAndNeverShrinks) {
+  constexpr std::size_t bytes = std::size_t{1} << 28;
+  const std::int64_t before = peak_memory();
+  EXPECT_GT(before, 0);
+  {
+    const std::vector<char> touched(bytes, 'x');
+    EXPECT_EQ(touched[bytes / 2], 'x');
+    EXPECT_GE(peak_memory(), static_cast<std::int64_t>(bytes));
+  }
+  EXPECT_GE(peak_memory(), before);
+}
+
+TEST(Memory, BytesAreReadable) {
+  EXPECT_EQ(format_bytes(0), "0 B");
+  EXPECT_EQ(format_bytes(1024), "1 KiB");
+  EXPECT_EQ(format_bytes(1.5 * 1024 * 1024 * 1024), "1.5 GiB");
+  EXPECT_EQ(format_bytes(3.0 * (std::int64_t{1} << 40)), "3 TiB");
+}
+
+}  // namespace
+}  // namespace stepwise
