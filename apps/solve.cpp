@@ -153,9 +153,8 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
     }();
     result.factorisation = first_choice(config);
     const ContrastiveModes modes =
-        report.stage("modes", contrastive_flops(samples, config.modes, result.factorisation), [&](const auto&) {
-          return find_modes(k, config, result.factorisation, report);
-        });
+        report.stage("modes", 0, [&](const auto&) { return find_modes(k, config, result.factorisation, report); });
+    report.split_last(modes.stages);
     for (const std::string& text : modes.notes) report.note(text);
     result.embedding = training_embedding(modes);
     result.take_spectrum(modes);

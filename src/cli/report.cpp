@@ -43,6 +43,11 @@ void Report::end(double flops) {
   if (comm_.rank() == 0) fmt::print(stderr, "{}{}: {}\n", terminal_ ? "\r\033[K" : "", name_, duration(seconds));
 }
 
+void Report::split_last(const std::vector<StageTime>& parts) {
+  stages_.pop_back();
+  for (const StageTime& part : parts) stages_.push_back({part.name, max(comm_, part.seconds), part.flops});
+}
+
 void Report::note(const std::string& text) {
   if (comm_.rank() == 0) fmt::print(stderr, "{}stepwise: {}\n", terminal_ ? "\r\033[K" : "", text);
 }

@@ -167,9 +167,25 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
                           "the kernel matrix has entries that are NaN or infinite: rescale the data or the kernel's parameters");
   }
   ContrastiveModes modes(like(k, d), like(k, d));
-  const DistMatrix w = factorisation == Factorisation::cholesky ? cholesky_factor(k, modes) : spectral_factor(k, modes);
+  const bool by_cholesky = factorisation == Factorisation::cholesky;
+  const double cube = static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n);
+  const double square = cube / static_cast<double>(n);
+  Stopwatch watch;
+  const auto finish = [&](const char* stage, double flops) {
+    modes.stages.push_back({stage, watch.seconds(), flops});
+    watch = Stopwatch();
+  };
+
+  const DistMatrix w = by_cholesky ? cholesky_factor(k, modes) : spectral_factor(k, modes);
+  finish(by_cholesky ? "K = L L^T" : "K = U Lambda U^T", by_cholesky ? cube / 3 : 16.0 / 3 * cube);
+  double forming = 0;
   Eigenpairs pairs = largest_eigenpairs(
-      {[&] { return contrastive_matrix(w, factorisation); },
+      {[&] {
+         const Stopwatch inner;
+         DistMatrix m = contrastive_matrix(w, factorisation);
+         forming += inner.seconds();
+         return m;
+       },
        [&](const DistMatrix& v) {
          DistMatrix wv = product(w, v);
          swap_views(wv);
@@ -178,6 +194,9 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
          return result;
        }},
       d);
+  modes.stages.push_back({"M = W^T P W / 2n", forming, by_cholesky ? cube : 2 * cube});
+  modes.stages.push_back({"eigenpairs of M", watch.seconds() - forming, 4.0 / 3 * cube + 4 * square * static_cast<double>(d)});
+  watch = Stopwatch();
   modes.gamma = std::move(pairs.values);
   modes.gamma_report = std::move(pairs.report);
   count_modes(modes);
@@ -194,6 +213,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
       std::abs(total - modes.mean_pair_kernel) / std::max(std::abs(modes.gamma.front()), std::abs(modes.gamma.back()));
   finish_modes(k, w, pairs.vectors, modes);
   check(modes);
+  finish("dual vectors, residuals", 6 * square * static_cast<double>(d));
   return modes;
 }
 
@@ -204,15 +224,6 @@ double contrastive_matrices(Factorisation factorisation) {
   const double gamma_solve = 4 + two_stage_workspace;
   if (factorisation == Factorisation::cholesky) return gamma_solve;
   return std::max(gamma_solve, 4 + one_stage_workspace);
-}
-
-double contrastive_flops(std::int64_t samples, std::int64_t d, Factorisation factorisation) {
-  const auto n = static_cast<double>(samples);
-  const auto m = static_cast<double>(d);
-  const double tridiagonal = 4.0 / 3 * n * n * n;
-  const double gamma_solve = tridiagonal + 4 * n * n * m;
-  if (factorisation == Factorisation::cholesky) return n * n * n / 3 + n * n * n + gamma_solve;
-  return tridiagonal + 4 * n * n * n + 2 * n * n * n + gamma_solve;
 }
 
 }  // namespace stepwise

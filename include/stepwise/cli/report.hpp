@@ -31,6 +31,9 @@ class Report {
     }
   }
 
+  /// Replaces the last stage by the parts it was made of, with this rank's times. Collective.
+  void split_last(const std::vector<StageTime>& parts);
+
   /// A line for the user to read, on standard error. Call on all ranks with the same text.
   void note(const std::string& text);
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "stepwise/core/timing.hpp"
 #include "stepwise/dist/dist_matrix.hpp"
 #include "stepwise/solve/eigensolver.hpp"
 
@@ -35,6 +36,7 @@ struct ContrastiveModes {
   std::vector<double> kernel_eigenvalues;  ///< spectral only: eigenvalues of K, descending
   EigenReport gamma_report;                ///< of the eigensolve for gamma
   std::vector<std::string> notes;          ///< what the user should know: retries, fallbacks, doubtful checks
+  std::vector<StageTime> stages;           ///< where this rank's time went
 };
 
 /// What a mode's residual may be at most; the healthy value is 1e-14 to 1e-12.
@@ -56,8 +58,5 @@ inline constexpr double residual_limit = 1e-9;
 
 /// Largest number of local matrices of 8 N^2 / P bytes alive at once, k itself included.
 [[nodiscard]] double contrastive_matrices(Factorisation factorisation);
-
-/// Floating-point operations of contrastive_modes, for timing tables.
-[[nodiscard]] double contrastive_flops(std::int64_t samples, std::int64_t d, Factorisation factorisation);
 
 }  // namespace stepwise
