@@ -51,10 +51,11 @@ void check_memory(const Communicator& comm, const SolveConfig& config, const Lay
   if (available != unknown && bytes > static_cast<double>(available)) {
     throw CollectiveError(
         ExitCode::memory,
-        fmt::format("not enough memory for {} pairs: --solver.method {} needs {} per rank (2n = {} samples), {} is available "
-                    "per rank; use more nodes, or fewer pairs",
-                    *config.data.pairs, config.solver.method, format_bytes(bytes), layout.rows.n,
-                    format_bytes(static_cast<double>(available))));
+        fmt::format(
+            "not enough memory for {} pairs: --solver.method {} needs {} per rank (2n = {} samples), {} is available "
+            "per rank; use more nodes, or fewer pairs",
+            *config.data.pairs, config.solver.method, format_bytes(bytes), layout.rows.n,
+            format_bytes(static_cast<double>(available))));
   }
 }
 
@@ -99,7 +100,8 @@ std::vector<std::int64_t> local_numbers(const BlockCyclic& map, int proc) {
 }
 
 /// The modes by the method asked for; auto goes on to spectral where Cholesky does not reach its accuracy.
-ContrastiveModes find_modes(const DistMatrix& k, const SolveConfig& config, Factorisation& factorisation, Report& report) {
+ContrastiveModes find_modes(const DistMatrix& k, const SolveConfig& config, Factorisation& factorisation,
+                            Report& report) {
   try {
     return contrastive_modes(k, config.modes, factorisation);
   } catch (const CollectiveError& error) {
@@ -122,8 +124,8 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
   const std::int64_t features = sample_shape(pairs).size();
   const auto [kernel, shape] = attempt(comm, [&] {
     if (config.modes > n) {
-      fail(ExitCode::input, "--modes is {}, but {} pairs (2n = {} samples) have at most {} positive modes", config.modes, n,
-           samples, n);
+      fail(ExitCode::input, "--modes is {}, but {} pairs (2n = {} samples) have at most {} positive modes",
+           config.modes, n, samples, n);
     }
     return std::pair(make_kernel(config, features), make_grid(config, comm.size()));
   });
@@ -162,7 +164,8 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
   result.whiteness_error = whiteness_error(result.embedding, comm);
 
   if (test_count(pairs) > 0) {
-    result.test = report.stage("test embeddings", 2.0 * static_cast<double>(samples * features) * static_cast<double>(test_count(pairs)),
+    result.test = report.stage("test embeddings",
+                               2.0 * static_cast<double>(samples * features) * static_cast<double>(test_count(pairs)),
                                [&](const auto&) {
                                  const Range own = result.embedding.train.range;
                                  const Samples train = attempt(comm, [&] {

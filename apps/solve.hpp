@@ -7,8 +7,8 @@
 
 namespace stepwise {
 
-/// The main job: positive pairs -> kernel matrix -> modes -> timescales, trajectories, embeddings -> one file. Collective.
-/// `command` is the command line, for the record.
+/// The main job: positive pairs -> kernel matrix -> modes -> timescales, trajectories, embeddings -> one file.
+/// Collective. `command` is the command line, for the record.
 void solve(const Communicator& comm, SolveConfig config, const std::string& command);
 
 }  // namespace stepwise

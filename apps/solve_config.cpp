@@ -24,20 +24,22 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   c.data.path),
       auto_option("data.pairs", "N", "number of positive pairs n; auto: all there are, 256 synthetic", c.data.pairs, 1,
                   most_samples),
-      auto_option("data.test", "N", "number of test samples to embed; auto: all in an hdf5 file, else 0", c.data.test, 0,
-                  most_samples),
+      auto_option("data.test", "N", "number of test samples to embed; auto: all in an hdf5 file, else 0", c.data.test,
+                  0, most_samples),
       auto_flag_option("data.standardize", "subtract mean, divide by deviation, per channel; auto: images only",
                        c.data.standardize),
 
-      auto_option("views.crop", "PIXELS", "side of the random square crops, 0 for none; auto: 20 for images", c.views.crop, 0,
-                  1'000'000),
+      auto_option("views.crop", "PIXELS", "side of the random square crops, 0 for none; auto: 20 for images",
+                  c.views.crop, 0, 1'000'000),
       flag_option("views.flip", "mirror a view left-right with probability 1/2", c.views.flip),
-      real_option("views.noise", "SIGMA", "deviation of Gaussian noise, after standardisation", c.views.noise, 0, unbounded),
-
-      choice_option("kernel.type", "the kernel", c.kernel.type, {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk"}),
-      integer_option("kernel.depth", "L", "hidden layers of the ReLU network (nngp, ntk)", c.kernel.depth, 0, 10'000),
-      real_option("kernel.weight-variance", "V", "weight variance of every layer (nngp, ntk)", c.kernel.weight_variance, 0,
+      real_option("views.noise", "SIGMA", "deviation of Gaussian noise, after standardisation", c.views.noise, 0,
                   unbounded),
+
+      choice_option("kernel.type", "the kernel", c.kernel.type,
+                    {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk"}),
+      integer_option("kernel.depth", "L", "hidden layers of the ReLU network (nngp, ntk)", c.kernel.depth, 0, 10'000),
+      real_option("kernel.weight-variance", "V", "weight variance of every layer (nngp, ntk)", c.kernel.weight_variance,
+                  0, unbounded),
       real_option("kernel.bias-variance", "V", "bias variance of every layer (nngp, ntk)", c.kernel.bias_variance, 0,
                   unbounded),
       auto_option("kernel.readout-weight-variance", "V", "the same of the readout layer; auto: as the others",
@@ -56,9 +58,11 @@ std::vector<Option> solve_options(SolveConfig& c) {
       text_option("solver.grid", "PxQ", "process grid; auto: as square as the number of ranks allows", c.solver.grid),
 
       real_option("dynamics.alpha", "A", "deviation of the small initial weights", c.dynamics.alpha, 1e-150, 1e150),
-      integer_option("dynamics.points", "N", "points of the time grid: 0, then logarithmic", c.dynamics.points, 2, 10'000'000),
-      real_option("dynamics.t-max", "T", "end of the time grid, learning rate x steps; 0: three times the last timescale",
-                  c.dynamics.t_max, 0, unbounded),
+      integer_option("dynamics.points", "N", "points of the time grid: 0, then logarithmic", c.dynamics.points, 2,
+                     10'000'000),
+      real_option("dynamics.t-max", "T",
+                  "end of the time grid, learning rate x steps; 0: three times the last timescale", c.dynamics.t_max, 0,
+                  unbounded),
   };
 }
 
@@ -68,7 +72,8 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--data.source {} needs --data.path", c.data.source);
   }
   if (c.data.source == "synthetic" && !c.data.path.empty()) {
-    fail(ExitCode::input, "--data.path {} is given, but --data.source is synthetic: choose cifar10 or hdf5", c.data.path);
+    fail(ExitCode::input, "--data.path {} is given, but --data.source is synthetic: choose cifar10 or hdf5",
+         c.data.path);
   }
   if (c.data.source == "hdf5" && (c.views.crop.value_or(0) != 0 || c.views.flip || c.views.noise != 0)) {
     fail(ExitCode::input, "--views.* make views of images; --data.source hdf5 brings its own views, leave them out");

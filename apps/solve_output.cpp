@@ -46,7 +46,8 @@ Attributes root_attributes(const ResultOrigin& origin, const SolveResult& result
 
 void write_scales(ResultFile& file, const SolveResult& result) {
   const std::int64_t samples = result.embedding.train.samples;
-  const auto scale = [&](const std::string& name, const std::string& description, std::int64_t first, std::int64_t count) {
+  const auto scale = [&](const std::string& name, const std::string& description, std::int64_t first,
+                         std::int64_t count) {
     file.write_scale({"/" + name, "1", description, {}}, name, numbers_from(first, count));
   };
   scale("mode", "number of a mode, by descending gamma", 1, result.embedding.train.width);
@@ -58,9 +59,8 @@ void write_scales(ResultFile& file, const SolveResult& result) {
 }
 
 void write_data(ResultFile& file, const ResultOrigin& origin) {
-  const auto [train, test] = attempt(origin.comm, [&] {
-    return std::pair(train_labels(origin.pairs), test_labels(origin.pairs));
-  });
+  const auto [train, test] =
+      attempt(origin.comm, [&] { return std::pair(train_labels(origin.pairs), test_labels(origin.pairs)); });
   if (!train.empty()) {
     file.write({"/data/labels", "1", "class label of each pair", {"/pair"}}, {train.size()}, train);
   }
@@ -75,14 +75,17 @@ void write_data(ResultFile& file, const ResultOrigin& origin) {
   file.write_scale({"/data/channel", "1", "number of a channel", {}}, "channel",
                    numbers_from(0, static_cast<std::int64_t>(standardisation.mean.size())));
   const std::vector<hsize_t> channels{standardisation.mean.size()};
-  file.write({"/data/channel_mean", "input units", "mean that was subtracted from each channel", {"/data/channel"}}, channels,
-             standardisation.mean);
-  file.write({"/data/channel_deviation", "input units", "deviation that each channel was divided by", {"/data/channel"}},
-             channels, standardisation.deviation);
+  file.write({"/data/channel_mean", "input units", "mean that was subtracted from each channel", {"/data/channel"}},
+             channels, standardisation.mean);
+  file.write(
+      {"/data/channel_deviation", "input units", "deviation that each channel was divided by", {"/data/channel"}},
+      channels, standardisation.deviation);
 }
 
 void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const SolveResult& result) {
-  file.write({"/diagnostics/residual", "1", "||T a_j - gamma_j a_j||_K / gamma_1 of each mode, with the kernel matrix itself",
+  file.write({"/diagnostics/residual",
+              "1",
+              "||T a_j - gamma_j a_j||_K / gamma_1 of each mode, with the kernel matrix itself",
               {"/mode"}},
              {result.residuals.size()}, result.residuals);
   const auto count = [&](const std::string& name, std::int64_t number, const std::string& description) {
@@ -94,14 +97,18 @@ void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const Solve
   const std::string kernel_units = "units of k";
   count("positive_modes", result.positive, "number of gamma above the noise floor");
   count("rank", result.rank, "number of |gamma| above the noise floor: the numerical rank of K_Gamma");
-  number("noise_floor", result.noise_floor, kernel_units, "100 * 2n * eps * max |gamma|: smaller eigenvalues are rounding");
-  number("mean_pair_kernel", result.mean_pair_kernel, kernel_units, "(1/n) sum_i k(x_i, x'_i), equal to the sum of all gamma");
+  number("noise_floor", result.noise_floor, kernel_units,
+         "100 * 2n * eps * max |gamma|: smaller eigenvalues are rounding");
+  number("mean_pair_kernel", result.mean_pair_kernel, kernel_units,
+         "(1/n) sum_i k(x_i, x'_i), equal to the sum of all gamma");
   number("trace_error", result.trace_error, "1", "|sum of gamma - mean_pair_kernel| / max |gamma|");
   number("whiteness_error", result.whiteness_error, "1", "max |C - I|, C = F P F^T / 2n of the training embedding");
   number("rkhs_norm_squared", rkhs_norm_squared(result.embedding.gamma), "1 / units of k",
          "squared RKHS norm of the embedding, the sum of 1 / gamma_j over the modes");
-  number("cholesky_shift", result.shift, kernel_units, "what was added to the diagonal of K before Cholesky; 0 for spectral");
-  number("eigensolver_residual", result.eigen_residual, "1", "max_j ||M z - gamma z||_2 / (2n eps ||M||_F); healthy below 1");
+  number("cholesky_shift", result.shift, kernel_units,
+         "what was added to the diagonal of K before Cholesky; 0 for spectral");
+  number("eigensolver_residual", result.eigen_residual, "1",
+         "max_j ||M z - gamma z||_2 / (2n eps ||M||_F); healthy below 1");
   number("eigensolver_orthogonality", result.eigen_orthogonality, "1", "max |Z^T Z - I| / (2n eps); healthy below 1");
   Attributes seconds;
   for (const StageTime& stage : origin.stages) seconds.emplace_back("seconds: " + stage.name, stage.seconds);
@@ -133,36 +140,50 @@ std::int64_t write_result(const ResultOrigin& origin, const SolveResult& result)
 
   const std::string kernel_units = "units of k";
   const std::string time_units = "learning rate x steps / units of k";
-  file.write({"/spectrum/gamma", kernel_units, "all eigenvalues of the contrastive kernel K_Gamma, descending", {"/eigenvalue"}},
+  file.write({"/spectrum/gamma",
+              kernel_units,
+              "all eigenvalues of the contrastive kernel K_Gamma, descending",
+              {"/eigenvalue"}},
              {result.gamma.size()}, result.gamma);
   if (!result.kernel_eigenvalues.empty()) {
-    file.write({"/spectrum/kernel_eigenvalues", kernel_units, "all eigenvalues of the kernel matrix K, descending", {"/eigenvalue"}},
+    file.write({"/spectrum/kernel_eigenvalues",
+                kernel_units,
+                "all eigenvalues of the kernel matrix K, descending",
+                {"/eigenvalue"}},
                {result.kernel_eigenvalues.size()}, result.kernel_eigenvalues);
   }
-  file.write_stacked_views({"/modes/dual", "1 / sqrt(units of k)",
+  file.write_stacked_views({"/modes/dual",
+                            "1 / sqrt(units of k)",
                             "dual vectors a_j: f_j(x) = gamma_j^{-1/2} sum_i a_ij k(x_i, x), with a_j^T K a_j = 1",
                             {"/sample", "/mode"}},
                            result.embedding.dual);
 
   const std::vector<hsize_t> modes{result.tau.size()};
-  file.write({"/timescales/tau", time_units, "-log(s0^2 gamma) / (8 gamma): when the mode is learned (eq. 16)", {"/mode"}},
-             modes, result.tau);
+  file.write(
+      {"/timescales/tau", time_units, "-log(s0^2 gamma) / (8 gamma): when the mode is learned (eq. 16)", {"/mode"}},
+      modes, result.tau);
   file.write({"/timescales/half_rise", time_units, "when lambda_j is exactly 1/2", {"/mode"}}, modes, result.half_rise);
-  file.write({"/timescales/s0", "1 / sqrt(units of k)", "initial singular values alpha sqrt(d - j + 1) (eq. 21)", {"/mode"}},
-             modes, result.s0);
+  file.write(
+      {"/timescales/s0", "1 / sqrt(units of k)", "initial singular values alpha sqrt(d - j + 1) (eq. 21)", {"/mode"}},
+      modes, result.s0);
 
   const Trajectory& path = result.trajectory;
   file.write_scale({"/dynamics/time", time_units, "training time t", {}}, "time", path.time);
-  file.write({"/dynamics/lambda", "1", "predicted eigenvalues lambda_j(t) of C (Prop. 4.1)", {"/dynamics/time", "/mode"}},
-             {path.time.size(), modes[0]}, path.lambda);
-  file.write({"/dynamics/loss", "1", "predicted loss L(t), the sum of (1 - lambda_j)^2 over the modes", {"/dynamics/time"}},
-             {path.time.size()}, path.loss);
+  file.write(
+      {"/dynamics/lambda", "1", "predicted eigenvalues lambda_j(t) of C (Prop. 4.1)", {"/dynamics/time", "/mode"}},
+      {path.time.size(), modes[0]}, path.lambda);
+  file.write(
+      {"/dynamics/loss", "1", "predicted loss L(t), the sum of (1 - lambda_j)^2 over the modes", {"/dynamics/time"}},
+      {path.time.size()}, path.loss);
 
-  file.write_views({"/embeddings/train", "1", "closed-form final embedding f_j of both views of every pair (Prop. 5.1)",
+  file.write_views({"/embeddings/train",
+                    "1",
+                    "closed-form final embedding f_j of both views of every pair (Prop. 5.1)",
                     {"/view", "/pair", "/mode"}},
                    result.embedding.train);
   if (result.test.samples > 0) {
-    file.write_samples({"/embeddings/test", "1", "the same of the test samples", {"/test_sample", "/mode"}}, result.test);
+    file.write_samples({"/embeddings/test", "1", "the same of the test samples", {"/test_sample", "/mode"}},
+                       result.test);
   }
   write_diagnostics(file, origin, result);
   return file.commit();
@@ -173,12 +194,13 @@ std::string modes_table(const SolveResult& result) {
   const std::size_t d = result.tau.size();
   std::string text = fmt::format("{:>6}{:>16}{:>16}{:>12}\n", "mode", "gamma", "tau", "residual");
   for (std::size_t j = 0; j < std::min(d, most_rows); ++j) {
-    text += fmt::format("{:>6}{:>16.8g}{:>16.8g}{:>12.1e}\n", j + 1, result.gamma[j], result.tau[j], result.residuals[j]);
+    text +=
+        fmt::format("{:>6}{:>16.8g}{:>16.8g}{:>12.1e}\n", j + 1, result.gamma[j], result.tau[j], result.residuals[j]);
   }
   if (d > most_rows) text += fmt::format("   ... {} more in the file\n", d - most_rows);
-  text += fmt::format("{} positive modes among {} samples, rank {}, by {} and {}\n", result.positive, result.gamma.size(),
-                      result.rank, result.factorisation == Factorisation::cholesky ? "cholesky" : "spectral",
-                      name(result.eigensolver));
+  text += fmt::format(
+      "{} positive modes among {} samples, rank {}, by {} and {}\n", result.positive, result.gamma.size(), result.rank,
+      result.factorisation == Factorisation::cholesky ? "cholesky" : "spectral", name(result.eigensolver));
   return text;
 }
 

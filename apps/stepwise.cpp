@@ -54,7 +54,8 @@ bool asks_for_text(const std::vector<std::string>& words) {
 Request parse_solve(const std::vector<std::string>& words, SolveConfig& config) {
   if (words.empty() || words.front() != "solve") {
     const std::string word = words.empty() ? "" : words.front();
-    fail(ExitCode::input, "unknown command '{}'; did you mean stepwise solve? stepwise --help lists the commands", word);
+    fail(ExitCode::input, "unknown command '{}'; did you mean stepwise solve? stepwise --help lists the commands",
+         word);
   }
   auto options = solve_options(config);
   return parse_options({words.begin() + 1, words.end()}, options);

@@ -71,8 +71,8 @@ Option flag_option(std::string name, std::string help, bool& target) {
           [&target] { return target ? "true" : "false"; }};
 }
 
-Option integer_option(std::string name, std::string metavar, std::string help, std::int64_t& target, std::int64_t lowest,
-                      std::int64_t highest) {
+Option integer_option(std::string name, std::string metavar, std::string help, std::int64_t& target,
+                      std::int64_t lowest, std::int64_t highest) {
   return {std::move(name), std::move(metavar), std::move(help),
           [&target, lowest, highest](const std::string& text) { target = parse_integer(text, lowest, highest); },
           [&target] { return fmt::format("{}", target); }};
@@ -91,8 +91,8 @@ Option auto_option(std::string name, std::string metavar, std::string help, std:
                    [lowest, highest](const std::string& text) { return parse_integer(text, lowest, highest); });
 }
 
-Option auto_option(std::string name, std::string metavar, std::string help, std::optional<double>& target, double lowest,
-                   double highest) {
+Option auto_option(std::string name, std::string metavar, std::string help, std::optional<double>& target,
+                   double lowest, double highest) {
   return make_auto(std::move(name), std::move(metavar), std::move(help), target,
                    [lowest, highest](const std::string& text) { return parse_real(text, lowest, highest); });
 }

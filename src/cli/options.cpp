@@ -52,12 +52,12 @@ Option& find(const std::string& where, const std::string& name, std::vector<Opti
 }
 
 /// Boost takes "--flag" without a value, and "--flag=value"; people also write "--flag value".
-std::vector<std::string> join_flag_values(const std::vector<std::string>& arguments, const std::vector<Option>& options) {
+std::vector<std::string> join_flag_values(const std::vector<std::string>& arguments,
+                                          const std::vector<Option>& options) {
   std::vector<std::string> joined;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const bool flag = std::any_of(options.begin(), options.end(), [&](const Option& o) {
-      return o.metavar.empty() && "--" + o.name == arguments[i];
-    });
+    const bool flag = std::any_of(options.begin(), options.end(),
+                                  [&](const Option& o) { return o.metavar.empty() && "--" + o.name == arguments[i]; });
     const bool value_follows = i + 1 < arguments.size() && !arguments[i + 1].starts_with("-");
     if (flag && value_follows) {
       joined.push_back(arguments[i] + "=" + arguments[i + 1]);
@@ -98,7 +98,8 @@ po::variables_map parse_command_line(const std::vector<std::string>& arguments, 
     unknown("", name, options);
   } catch (const po::too_many_positional_options_error&) {
     for (std::size_t i = 0; i < arguments.size(); ++i) {
-      const bool is_value = i > 0 && arguments[i - 1].starts_with("--") && arguments[i - 1].find('=') == std::string::npos;
+      const bool is_value =
+          i > 0 && arguments[i - 1].starts_with("--") && arguments[i - 1].find('=') == std::string::npos;
       if (!arguments[i].starts_with("-") && !is_value) {
         fail(ExitCode::input, "stray word '{}' on the command line; settings are written --name value", arguments[i]);
       }
@@ -177,13 +178,15 @@ std::string help_text(const std::string& usage, const std::vector<Option>& optio
       section = section_of(option.name);
       text += section.empty() ? "\nGeneral:\n" : fmt::format("\n[{}]\n", section);
     }
-    const std::string left = fmt::format("  --{} {}", option.name, option.metavar.empty() ? "[true|false]" : option.metavar);
+    const std::string left =
+        fmt::format("  --{} {}", option.name, option.metavar.empty() ? "[true|false]" : option.metavar);
     const std::string value = option.text();
     const std::string right = value.empty() ? option.help : fmt::format("{} (default {})", option.help, value);
     text += left.size() <= 34 ? fmt::format("{:<36}{}\n", left, right) : fmt::format("{}\n{:36}{}\n", left, "", right);
   }
-  text += fmt::format("\n  {:<34}{}\n  {:<34}{}\n  {:<34}{}\n", "--config FILE", "read settings from an INI file; the command line wins",
-                      "--print-config", "write all settings as such a file and stop", "-h, --help", "this text");
+  text += fmt::format("\n  {:<34}{}\n  {:<34}{}\n  {:<34}{}\n", "--config FILE",
+                      "read settings from an INI file; the command line wins", "--print-config",
+                      "write all settings as such a file and stop", "-h, --help", "this text");
   return text;
 }
 

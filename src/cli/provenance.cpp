@@ -1,9 +1,9 @@
 #include "stepwise/cli/provenance.hpp"
 
-#include <boost/version.hpp>
 #include <fmt/format.h>
 #include <mpi.h>
 #include <openblas_config.h>
+#include <boost/version.hpp>
 
 #include <array>
 

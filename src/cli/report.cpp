@@ -20,7 +20,9 @@ std::string duration(double seconds) {
 }  // namespace
 
 Report::Report(const Communicator& comm)
-    : comm_(comm), terminal_(comm.rank() == 0 && isatty(STDERR_FILENO) != 0), progress_([this](double f) { show(f); }) {}
+    : comm_(comm),
+      terminal_(comm.rank() == 0 && isatty(STDERR_FILENO) != 0),
+      progress_([this](double f) { show(f); }) {}
 
 void Report::begin(const std::string& name) {
   name_ = name;
@@ -68,7 +70,8 @@ std::string Report::timing_table() const {
   }
   row("other", total - listed, "");
   row("total", total, "");
-  text += fmt::format("peak memory {} on one rank, {} on all {}\n", format_bytes(highest), format_bytes(together), comm_.size());
+  text += fmt::format("peak memory {} on one rank, {} on all {}\n", format_bytes(highest), format_bytes(together),
+                      comm_.size());
   return text;
 }
 

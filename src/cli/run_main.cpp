@@ -25,7 +25,9 @@ void complain(const std::string& message) {
 }
 
 /// exit() would let HDF5's exit handler wait for the other ranks for ever.
-[[noreturn]] void on_terminate() { abort_job(current_problem()); }
+[[noreturn]] void on_terminate() {
+  abort_job(current_problem());
+}
 
 }  // namespace
 

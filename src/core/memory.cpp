@@ -62,9 +62,10 @@ std::int64_t smallest_group_left() {
     std::string group = line.substr(second + 1);
     while (true) {
       const std::string base = (version2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory") + group + "/";
-      const auto found = version2 ? group_left(base + "memory.max", base + "memory.current", base + "memory.stat", "file")
-                                  : group_left(base + "memory.limit_in_bytes", base + "memory.usage_in_bytes",
-                                               base + "memory.stat", "total_cache");
+      const auto found = version2
+                             ? group_left(base + "memory.max", base + "memory.current", base + "memory.stat", "file")
+                             : group_left(base + "memory.limit_in_bytes", base + "memory.usage_in_bytes",
+                                          base + "memory.stat", "total_cache");
       if (found) left = std::min(left, *found);
       const auto slash = group.rfind('/');
       if (slash == std::string::npos) break;

@@ -44,6 +44,8 @@ void agree(const Communicator& comm, const std::optional<Error>& problem) {
   throw CollectiveError(static_cast<ExitCode>(code), message);
 }
 
-bool unwinding_together() noexcept { return agreed_on_failure; }
+bool unwinding_together() noexcept {
+  return agreed_on_failure;
+}
 
 }  // namespace stepwise

@@ -59,11 +59,21 @@ void sum(const Communicator& comm, std::span<std::int64_t> values) {
   });
 }
 
-double sum(const Communicator& comm, double value) { return reduced(comm, value, MPI_DOUBLE, MPI_SUM); }
-std::int64_t sum(const Communicator& comm, std::int64_t value) { return reduced(comm, value, MPI_INT64_T, MPI_SUM); }
-double max(const Communicator& comm, double value) { return reduced(comm, value, MPI_DOUBLE, MPI_MAX); }
-std::int64_t max(const Communicator& comm, std::int64_t value) { return reduced(comm, value, MPI_INT64_T, MPI_MAX); }
-std::int64_t min(const Communicator& comm, std::int64_t value) { return reduced(comm, value, MPI_INT64_T, MPI_MIN); }
+double sum(const Communicator& comm, double value) {
+  return reduced(comm, value, MPI_DOUBLE, MPI_SUM);
+}
+std::int64_t sum(const Communicator& comm, std::int64_t value) {
+  return reduced(comm, value, MPI_INT64_T, MPI_SUM);
+}
+double max(const Communicator& comm, double value) {
+  return reduced(comm, value, MPI_DOUBLE, MPI_MAX);
+}
+std::int64_t max(const Communicator& comm, std::int64_t value) {
+  return reduced(comm, value, MPI_INT64_T, MPI_MAX);
+}
+std::int64_t min(const Communicator& comm, std::int64_t value) {
+  return reduced(comm, value, MPI_INT64_T, MPI_MIN);
+}
 
 void broadcast(const Communicator& comm, std::span<double> values, int root) {
   in_pieces(values, [&](double* data, int count) { MPI_Bcast(data, count, MPI_DOUBLE, root, comm.raw()); });

@@ -9,7 +9,8 @@
 
 namespace stepwise {
 
-DistMatrix::DistMatrix(std::shared_ptr<const ProcessGrid> grid, std::int64_t rows, std::int64_t cols, std::int64_t block)
+DistMatrix::DistMatrix(std::shared_ptr<const ProcessGrid> grid, std::int64_t rows, std::int64_t cols,
+                       std::int64_t block)
     : grid_(std::move(grid)),
       row_map_{rows, block, grid_->shape().rows},
       col_map_{cols, block, grid_->shape().cols},
@@ -17,8 +18,14 @@ DistMatrix::DistMatrix(std::shared_ptr<const ProcessGrid> grid, std::int64_t row
       local_cols_(col_map_.local_count(grid_->col())),
       stride_(std::max<std::int64_t>(local_rows_, 1)) {
   attempt(comm(), [&] {
-    descriptor_ = {1, grid_->context(), narrow(rows, "a matrix dimension"), narrow(cols, "a matrix dimension"),
-                   narrow(block, "the block size"), narrow(block, "the block size"), 0, 0,
+    descriptor_ = {1,
+                   grid_->context(),
+                   narrow(rows, "a matrix dimension"),
+                   narrow(cols, "a matrix dimension"),
+                   narrow(block, "the block size"),
+                   narrow(block, "the block size"),
+                   0,
+                   0,
                    narrow(stride_, "a local leading dimension")};
     data_.resize(static_cast<std::size_t>(stride_ * local_cols_));
   });

@@ -10,8 +10,12 @@ namespace {
 
 constexpr int one = 1;
 
-std::int64_t op_rows(Transpose op, const DistMatrix& a) { return op == Transpose::no ? a.rows() : a.cols(); }
-std::int64_t op_cols(Transpose op, const DistMatrix& a) { return op == Transpose::no ? a.cols() : a.rows(); }
+std::int64_t op_rows(Transpose op, const DistMatrix& a) {
+  return op == Transpose::no ? a.rows() : a.cols();
+}
+std::int64_t op_cols(Transpose op, const DistMatrix& a) {
+  return op == Transpose::no ? a.cols() : a.rows();
+}
 
 /// ScaLAPACK prints its complaint on some ranks and returns, which leaves the others waiting: find mistakes first.
 void require(bool good, const char* operation) {
@@ -53,7 +57,8 @@ void mirror_lower(DistMatrix& a) {
   // Diagonal blocks lie on one rank each.
   const auto local = a.local();
   for (std::int64_t begin = 0; begin < n; begin += nb) {
-    if (a.row_map().owner(Global{begin}) != a.grid().row() || a.col_map().owner(Global{begin}) != a.grid().col()) continue;
+    if (a.row_map().owner(Global{begin}) != a.grid().row() || a.col_map().owner(Global{begin}) != a.grid().col())
+      continue;
     const std::int64_t width = std::min(nb, n - begin);
     const auto block = local.block(value(a.row_map().to_local(Global{begin})),
                                    value(a.col_map().to_local(Global{begin})), width, width);

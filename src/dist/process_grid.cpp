@@ -27,8 +27,8 @@ std::shared_ptr<const ProcessGrid> ProcessGrid::create(const Communicator& comm,
     int col = -1;
     Cblacs_gridinfo(grid->context_, &seen.rows, &seen.cols, &row, &col);
     if (seen != shape || row != grid->row() || col != grid->col()) {
-      fail(ExitCode::internal, "BLACS places this rank at ({}, {}) of {}x{}, MPI at ({}, {}) of {}x{}", row, col, seen.rows,
-           seen.cols, grid->row(), grid->col(), shape.rows, shape.cols);
+      fail(ExitCode::internal, "BLACS places this rank at ({}, {}) of {}x{}, MPI at ({}, {}) of {}x{}", row, col,
+           seen.rows, seen.cols, grid->row(), grid->col(), shape.rows, shape.cols);
     }
   });
   return grid;

@@ -48,7 +48,9 @@ void check(herr_t status, std::string_view what) {
   if (status < 0) fail(ExitCode::io, "HDF5: {} failed: {}", what, reason());
 }
 
-void silence_errors() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+void silence_errors() {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
 
 std::vector<hsize_t> extents(const Handle& dataset) {
   const Handle space(H5Dget_space(dataset), H5Sclose, "asking for a dataset's shape");

@@ -84,9 +84,13 @@ void write_attribute(hid_t object, const std::string& name, const AttributeValue
 template <class T>
 hid_t native_type();
 template <>
-hid_t native_type<double>() { return H5T_NATIVE_DOUBLE; }
+hid_t native_type<double>() {
+  return H5T_NATIVE_DOUBLE;
+}
 template <>
-hid_t native_type<std::int64_t>() { return H5T_NATIVE_INT64; }
+hid_t native_type<std::int64_t>() {
+  return H5T_NATIVE_INT64;
+}
 
 }  // namespace
 
@@ -121,13 +125,15 @@ ResultFile::ResultFile(const Communicator& comm, std::string path, bool force)
   attempt(comm_, [&] {
     h5::silence_errors();
     const h5::Handle access = file_access(comm_);
-    file_ = h5::Handle(H5Fcreate(partial_.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), H5Fclose, "creating " + partial_);
+    file_ =
+        h5::Handle(H5Fcreate(partial_.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), H5Fclose, "creating " + partial_);
   });
 }
 
 ResultFile::~ResultFile() {
   if (file_.id() < 0) return;
-  // Closing is collective. While this rank alone unwinds it would wait for the others for ever; the job is being aborted.
+  // Closing is collective. While this rank alone unwinds it would wait for the others for ever; the job is being
+  // aborted.
   if (std::uncaught_exceptions() > 0 && !unwinding_together()) {
     file_.release();
   } else {
@@ -149,14 +155,15 @@ void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsiz
     const int rank = narrow(static_cast<std::int64_t>(extents.size()), "a number of dimensions");
     const h5::Handle space(H5Screate_simple(rank, extents.data(), nullptr), H5Sclose, "shaping " + info.path);
     const h5::Handle links = link_creation();
-    const h5::Handle dataset(H5Dcreate2(file_, info.path.c_str(), type, space, links, H5P_DEFAULT, H5P_DEFAULT), H5Dclose,
-                             "creating " + info.path);
+    const h5::Handle dataset(H5Dcreate2(file_, info.path.c_str(), type, space, links, H5P_DEFAULT, H5P_DEFAULT),
+                             H5Dclose, "creating " + info.path);
     if (!info.units.empty()) write_attribute(dataset, "units", info.units);
     write_attribute(dataset, "description", info.description);
     if (dimension != nullptr) h5::check(H5DSset_scale(dataset, dimension->c_str()), "making a scale of " + info.path);
     for (unsigned i = 0; i < info.scales.size(); ++i) {
       if (info.scales[i].empty()) continue;
-      const h5::Handle scale(H5Dopen2(file_, info.scales[i].c_str(), H5P_DEFAULT), H5Dclose, "opening " + info.scales[i]);
+      const h5::Handle scale(H5Dopen2(file_, info.scales[i].c_str(), H5P_DEFAULT), H5Dclose,
+                             "opening " + info.scales[i]);
       h5::check(H5DSattach_scale(dataset, scale, i), "attaching " + info.scales[i] + " to " + info.path);
     }
 

@@ -47,7 +47,8 @@ DistMatrix assemble(const Kernel& kernel, const Samples& row_samples, const Samp
 #pragma omp parallel for schedule(dynamic)
   for (std::size_t t = 0; t < tiles.size(); ++t) {
     const auto [rows, cols] = tiles[t];
-    evaluate(kernel, row_samples, rows, col_samples, cols, local.block(rows.begin, cols.begin, rows.size(), cols.size()));
+    evaluate(kernel, row_samples, rows, col_samples, cols,
+             local.block(rows.begin, cols.begin, rows.size(), cols.size()));
     ++done;
 #ifdef _OPENMP
     const bool reports = omp_get_thread_num() == 0;

@@ -61,13 +61,12 @@ void relu(std::int64_t count, const double* __restrict r, double s, PairColumn& 
     const double cochord = std::sqrt(plus[i]);
     const double th = 2 * std::atan2(chord, cochord);
     const double product = r[i] * s;
-    const double sine = 0.5 * chord * cochord;           // product * sin th
-    const double cosine = 0.25 * (plus[i] - minus[i]);   // product * cos th
+    const double sine = 0.5 * chord * cochord;          // product * sin th
+    const double cosine = 0.25 * (plus[i] - minus[i]);  // product * cos th
     const double square = th * th;
     // sin th - th cos th, by its series where the difference would cancel
     const double series =
-        product * th * square / 3 *
-        (1 - square / 10 * (1 - square / 28 * (1 - square / 54 * (1 - square / 88))));
+        product * th * square / 3 * (1 - square / 10 * (1 - square / 28 * (1 - square / 54 * (1 - square / 88))));
     const double difference = square < 0.09 ? series : sine - th * cosine;
     const double angular = (pi - th) / (2 * pi);
     minus[i] = std::max(0.5 * minus[i] - difference / pi, 0.0);

@@ -5,8 +5,8 @@
 
 #include "stepwise/kernel/kernel.hpp"
 
-// Element-wise work on one column of a tile, written for vector units. The source file is compiled with -ffast-math so that
-// the compiler calls the vector versions of exp, sqrt and atan2: nothing here may rely on NaN or Inf.
+// Element-wise work on one column of a tile, written for vector units. The source file is compiled with -ffast-math so
+// that the compiler calls the vector versions of exp, sqrt and atan2: nothing here may rely on NaN or Inf.
 
 namespace stepwise {
 
@@ -19,7 +19,8 @@ void gaussian_column(std::int64_t count, double length_scale, double* values);
 /// values[i] <- exp(-sqrt(values[i]) / l).
 void laplace_column(std::int64_t count, double length_scale, double* values);
 
-/// Lengths of signals in a ReLU network: after affine layer l, for each sample, l-major. They depend on the sample alone.
+/// Lengths of signals in a ReLU network: after affine layer l, for each sample, l-major. They depend on the sample
+/// alone.
 struct SignalLengths {
   SignalLengths(const ReluNetwork& network, const double* squared_norms, std::int64_t count, std::int64_t features);
 
@@ -29,7 +30,8 @@ struct SignalLengths {
   }
 
   std::int64_t count;
-  std::vector<double> lengths;  ///< (layers + 1) x count: |x| / sqrt(m), then sqrt of the diagonal after each affine layer
+  std::vector<double>
+      lengths;  ///< (layers + 1) x count: |x| / sqrt(m), then sqrt of the diagonal after each affine layer
 };
 
 /// What the network recursion needs of the pairs (x_i, y), i in a chunk, at the input:

@@ -18,8 +18,8 @@ void inner_products(const Samples& x, Range rows, const Samples& y, Range cols, 
   if (out.rows == 0 || out.cols == 0) return;
   const int m = narrow(x.features, "the number of features");
   cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, narrow(out.rows, "the height of a tile"),
-              narrow(out.cols, "the width of a tile"), m, 1, x.sample(rows.begin), m, y.sample(cols.begin), m, 0, out.data,
-              narrow(out.stride, "the stride of a tile"));
+              narrow(out.cols, "the width of a tile"), m, 1, x.sample(rows.begin), m, y.sample(cols.begin), m, 0,
+              out.data, narrow(out.stride, "the stride of a tile"));
 }
 
 /// |x - sign y|^2 and |x|^2 - |y|^2 from the differences themselves.
@@ -38,8 +38,8 @@ Closeness closeness(const double* x, const double* y, std::int64_t m, double sig
   return sums;
 }
 
-/// | x/|x| - sign y/|y| |^2 in extended precision: for collinear pairs of different length, where the radial part of x - y
-/// hides the angle.
+/// | x/|x| - sign y/|y| |^2 in extended precision: for collinear pairs of different length, where the radial part of x
+/// - y hides the angle.
 double direction_distance(const double* x, const double* y, std::int64_t m, double sign) {
   long double xx = 0;
   long double yy = 0;
@@ -159,7 +159,8 @@ struct Evaluate {
 
 }  // namespace
 
-void evaluate(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols, MatrixView<double> out) {
+void evaluate(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols,
+              MatrixView<double> out) {
   inner_products(x, rows, y, cols, out);
   std::visit(Evaluate{x, rows, y, cols, out}, kernel);
 }

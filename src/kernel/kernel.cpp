@@ -21,7 +21,8 @@ void check_variances(const char* weight, const char* bias, const AffineLayer& la
 struct Validate {
   void operator()(const LinearKernel&) const {}
   void operator()(const PolynomialKernel& k) const {
-    check("--kernel.degree", static_cast<double>(k.degree), k.degree >= 1 && k.degree <= 100, "a whole number from 1 to 100");
+    check("--kernel.degree", static_cast<double>(k.degree), k.degree >= 1 && k.degree <= 100,
+          "a whole number from 1 to 100");
     check("--kernel.offset", k.offset, k.offset >= 0, "a number >= 0 (else the kernel is not positive semidefinite)");
   }
   void operator()(const RbfKernel& k) const { check_length(k.length_scale); }
@@ -37,7 +38,8 @@ struct Validate {
     check_variances("--kernel.readout-weight-variance", "--kernel.readout-bias-variance", k.layers.back());
   }
   static void check_length(double length) {
-    check("--kernel.length-scale", length, length > 0, "a number > 0 (leave it out, or 0, for the square root of the number of features)");
+    check("--kernel.length-scale", length, length > 0,
+          "a number > 0 (leave it out, or 0, for the square root of the number of features)");
   }
 };
 
@@ -56,17 +58,22 @@ struct Describe {
     const AffineLayer hidden = k.layers.front();
     const AffineLayer readout = k.layers.back();
     return fmt::format(
-        "{}: fully connected ReLU network, {} hidden layers, NTK parameterisation, input x.y / m, weight variance {}, bias "
+        "{}: fully connected ReLU network, {} hidden layers, NTK parameterisation, input x.y / m, weight variance {}, "
+        "bias "
         "variance {}, readout weight variance {}, readout bias variance {}",
-        k.which == NetworkKernel::ntk ? "ntk" : "nngp", k.layers.size() - 1, hidden.weight_variance, hidden.bias_variance,
-        readout.weight_variance, readout.bias_variance);
+        k.which == NetworkKernel::ntk ? "ntk" : "nngp", k.layers.size() - 1, hidden.weight_variance,
+        hidden.bias_variance, readout.weight_variance, readout.bias_variance);
   }
 };
 
 }  // namespace
 
-void validate(const Kernel& kernel) { std::visit(Validate{}, kernel); }
+void validate(const Kernel& kernel) {
+  std::visit(Validate{}, kernel);
+}
 
-std::string describe(const Kernel& kernel) { return std::visit(Describe{}, kernel); }
+std::string describe(const Kernel& kernel) {
+  return std::visit(Describe{}, kernel);
+}
 
 }  // namespace stepwise

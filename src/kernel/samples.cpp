@@ -14,8 +14,8 @@ Samples make_samples(std::int64_t features, std::vector<double> data) {
     double square = 0;
     for (std::int64_t k = 0; k < features; ++k) square += x[k] * x[k];
     if (!std::isfinite(square)) {
-      fail(ExitCode::input, "a sample has a squared length of {}: its numbers are too large for the kernel, rescale the data",
-           square);
+      fail(ExitCode::input,
+           "a sample has a squared length of {}: its numbers are too large for the kernel, rescale the data", square);
     }
     samples.squared_norms[static_cast<std::size_t>(i)] = square;
   }

@@ -28,7 +28,8 @@ void scalapack_all(DistMatrix& a, std::vector<double>& values, DistMatrix& vecto
     const std::int64_t np = a.row_map().local_count(0);
     const std::int64_t nq = a.col_map().local_count(0);
     // pdsyevd's own query forgets pdormtr's minimum and wraps in 32 bits, so the documented formula counts as well.
-    const std::int64_t tridiagonal = std::max(1 + 6 * a.rows() + 2 * np * nq, 3 * a.rows() + std::max(nb * (np + 1), 3 * nb));
+    const std::int64_t tridiagonal =
+        std::max(1 + 6 * a.rows() + 2 * np * nq, 3 * a.rows() + std::max(nb * (np + 1), 3 * nb));
     const std::int64_t back = 5 * a.rows() + std::max(nb * (nb - 1) / 2, (np + nq) * nb) + nb * nb;
     const std::int64_t length = (tridiagonal + 2 * a.rows() + back) * 11 / 10;
     const std::int64_t integers = 7 * a.rows() + 8 * a.grid().shape().cols + 2;
@@ -144,7 +145,8 @@ void measure(const SymmetricOperator& a, const Scale& scale_of_a, const std::vec
   DistMatrix weighted = mixture.clone();
   const auto local = weighted.local();
   for (std::int64_t j = 0; j < local.cols; ++j) {
-    for (std::int64_t i = 0; i < local.rows; ++i) local(i, j) *= wanted[static_cast<std::size_t>(weighted.global_row(i))];
+    for (std::int64_t i = 0; i < local.rows; ++i)
+      local(i, j) *= wanted[static_cast<std::size_t>(weighted.global_row(i))];
   }
   multiply(1, Transpose::no, vectors, Transpose::no, weighted, combined);
   subtract(residual, combined);
@@ -182,9 +184,12 @@ Eigenpairs run(Eigensolver solver, DistMatrix a, double largest, std::int64_t k)
 
 std::string name(Eigensolver solver) {
   switch (solver) {
-    case Eigensolver::elpa_two_stage: return "ELPA two-stage";
-    case Eigensolver::elpa_one_stage: return "ELPA one-stage";
-    case Eigensolver::scalapack: break;
+    case Eigensolver::elpa_two_stage:
+      return "ELPA two-stage";
+    case Eigensolver::elpa_one_stage:
+      return "ELPA one-stage";
+    case Eigensolver::scalapack:
+      break;
   }
   return "ScaLAPACK pdsyevd";
 }
@@ -205,7 +210,8 @@ Eigenpairs largest_eigenpairs(const SymmetricOperator& a, std::int64_t k,
     DistMatrix matrix = a.materialise();
     const std::int64_t n = matrix.rows();
     if (matrix.cols() != n || k < 1 || k > n) {
-      throw CollectiveError(ExitCode::internal, fmt::format("{} eigenvectors of a {} x {} matrix", k, n, matrix.cols()));
+      throw CollectiveError(ExitCode::internal,
+                            fmt::format("{} eigenvectors of a {} x {} matrix", k, n, matrix.cols()));
     }
     if (!ladder) ladder = solver_ladder(n, k, matrix.block(), matrix.grid().shape());
     const double largest = max_abs(matrix);

@@ -19,9 +19,9 @@ constexpr int api_version = 20221109;
 void check(const Communicator& comm, int status, const char* call, const char* key = "", int setting = 0) {
   std::optional<Error> problem;
   if (status != ELPA_OK) {
-    problem = Error(ExitCode::numerical, fmt::format("ELPA: {}({}{}) failed: {} (status {})", call, key,
-                                                     *key != '\0' ? fmt::format(" = {}", setting) : "",
-                                                     elpa_strerr(status), status));
+    problem = Error(ExitCode::numerical,
+                    fmt::format("ELPA: {}({}{}) failed: {} (status {})", call, key,
+                                *key != '\0' ? fmt::format(" = {}", setting) : "", elpa_strerr(status), status));
   }
   agree(comm, problem);
 }
@@ -56,7 +56,8 @@ class Handle {
 
 }  // namespace
 
-void elpa_smallest(DistMatrix& a, std::int64_t count, bool two_stage, std::vector<double>& values, DistMatrix& vectors) {
+void elpa_smallest(DistMatrix& a, std::int64_t count, bool two_stage, std::vector<double>& values,
+                   DistMatrix& vectors) {
   const Communicator& comm = a.comm();
   Handle elpa(comm);
   // All dimensions of a DistMatrix are below 2^31.

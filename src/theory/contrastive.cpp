@@ -14,7 +14,9 @@ namespace {
 
 constexpr double eps = std::numeric_limits<double>::epsilon();
 
-DistMatrix like(const DistMatrix& a, std::int64_t cols) { return {a.shared_grid(), a.rows(), cols, a.block()}; }
+DistMatrix like(const DistMatrix& a, std::int64_t cols) {
+  return {a.shared_grid(), a.rows(), cols, a.block()};
+}
 
 DistMatrix product(const DistMatrix& a, const DistMatrix& v) {
   DistMatrix result = like(v, v.cols());
@@ -46,21 +48,23 @@ DistMatrix cholesky_factor(const DistMatrix& k, ContrastiveModes& modes) {
   }
   throw CollectiveError(
       ExitCode::numerical,
-      fmt::format("the kernel matrix is not positive semidefinite: Cholesky fails at row {} of {} with {:.3g} added to the "
-                  "diagonal; --solver.method spectral shows its negative eigenvalues",
-                  failed, k.rows(), modes.shift));
+      fmt::format(
+          "the kernel matrix is not positive semidefinite: Cholesky fails at row {} of {} with {:.3g} added to the "
+          "diagonal; --solver.method spectral shows its negative eigenvalues",
+          failed, k.rows(), modes.shift));
 }
 
 /// U Lambda^{1/2} with K = U Lambda U^T.
 DistMatrix spectral_factor(const DistMatrix& k, ContrastiveModes& modes) {
-  Eigenpairs pairs = largest_eigenpairs(
-      {[&k] { return k.clone(); }, [&k](const DistMatrix& v) { return product(k, v); }}, k.rows());
+  Eigenpairs pairs =
+      largest_eigenpairs({[&k] { return k.clone(); }, [&k](const DistMatrix& v) { return product(k, v); }}, k.rows());
   const double noise = 100 * static_cast<double>(k.rows()) * eps * pairs.values.front();
   if (pairs.values.back() < -noise) {
-    throw CollectiveError(ExitCode::numerical,
-                          fmt::format("the kernel matrix is not positive semidefinite: its smallest eigenvalue is {:.6g}, "
-                                      "its largest {:.6g}",
-                                      pairs.values.back(), pairs.values.front()));
+    throw CollectiveError(
+        ExitCode::numerical,
+        fmt::format("the kernel matrix is not positive semidefinite: its smallest eigenvalue is {:.6g}, "
+                    "its largest {:.6g}",
+                    pairs.values.back(), pairs.values.front()));
   }
   for (const std::string& rejected : pairs.report.rejected) modes.notes.push_back("rejected for K: " + rejected);
   std::vector<double> roots;
@@ -125,7 +129,8 @@ void finish_modes(const DistMatrix& k, const DistMatrix& w, const DistMatrix& z,
     }
   }
   const auto norms = column_dots(residual, product(k, residual));
-  for (std::size_t j = 0; j < d; ++j) modes.residuals.push_back(std::sqrt(std::max(norms[j], 0.0)) / modes.gamma.front());
+  for (std::size_t j = 0; j < d; ++j)
+    modes.residuals.push_back(std::sqrt(std::max(norms[j], 0.0)) / modes.gamma.front());
   // Inside a cluster the quotients may leave their order by a rounding error.
   std::sort(modes.gamma.begin(), modes.gamma.begin() + z.cols(), std::greater<>());
 }
@@ -139,9 +144,10 @@ void check(ContrastiveModes& modes) {
   if (worst > residual_limit || !(modes.trace_error <= trace_limit)) {
     throw CollectiveError(
         ExitCode::numerical,
-        fmt::format("the modes fail their checks: largest residual ||T a - gamma a||_K / gamma_1 = {:.3g} (at most {:.3g}), "
-                    "error of sum gamma {:.3g} (at most {:.3g}); try --solver.method spectral",
-                    worst, residual_limit, modes.trace_error, trace_limit));
+        fmt::format(
+            "the modes fail their checks: largest residual ||T a - gamma a||_K / gamma_1 = {:.3g} (at most {:.3g}), "
+            "error of sum gamma {:.3g} (at most {:.3g}); try --solver.method spectral",
+            worst, residual_limit, modes.trace_error, trace_limit));
   }
   const EigenReport& report = modes.gamma_report;
   for (const std::string& rejected : report.rejected) modes.notes.push_back("rejected for K_Gamma: " + rejected);
@@ -156,15 +162,17 @@ void check(ContrastiveModes& modes) {
 ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation) {
   const std::int64_t n = k.rows();
   if (n != k.cols() || n % views_per_pair != 0 || k.block() % views_per_pair != 0) {
-    throw CollectiveError(ExitCode::internal, fmt::format("contrastive_modes: a {} x {} matrix in blocks of {}", n, k.cols(),
-                                                          k.block()));
+    throw CollectiveError(ExitCode::internal,
+                          fmt::format("contrastive_modes: a {} x {} matrix in blocks of {}", n, k.cols(), k.block()));
   }
   if (d < 1 || d > n) {
-    throw CollectiveError(ExitCode::input, fmt::format("--modes is {}, must be from 1 to the number of samples, {}", d, n));
+    throw CollectiveError(ExitCode::input,
+                          fmt::format("--modes is {}, must be from 1 to the number of samples, {}", d, n));
   }
   if (!std::isfinite(max_abs(k))) {
-    throw CollectiveError(ExitCode::numerical,
-                          "the kernel matrix has entries that are NaN or infinite: rescale the data or the kernel's parameters");
+    throw CollectiveError(
+        ExitCode::numerical,
+        "the kernel matrix has entries that are NaN or infinite: rescale the data or the kernel's parameters");
   }
   ContrastiveModes modes(like(k, d), like(k, d));
   const bool by_cholesky = factorisation == Factorisation::cholesky;
@@ -179,32 +187,34 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
   const DistMatrix w = by_cholesky ? cholesky_factor(k, modes) : spectral_factor(k, modes);
   finish(by_cholesky ? "K = L L^T" : "K = U Lambda U^T", by_cholesky ? cube / 3 : 16.0 / 3 * cube);
   double forming = 0;
-  Eigenpairs pairs = largest_eigenpairs(
-      {[&] {
-         const Stopwatch inner;
-         DistMatrix m = contrastive_matrix(w, factorisation);
-         forming += inner.seconds();
-         return m;
-       },
-       [&](const DistMatrix& v) {
-         DistMatrix wv = product(w, v);
-         swap_views(wv);
-         DistMatrix result = like(v, v.cols());
-         multiply(1 / static_cast<double>(n), Transpose::yes, w, Transpose::no, wv, result);
-         return result;
-       }},
-      d);
+  Eigenpairs pairs =
+      largest_eigenpairs({[&] {
+                            const Stopwatch inner;
+                            DistMatrix m = contrastive_matrix(w, factorisation);
+                            forming += inner.seconds();
+                            return m;
+                          },
+                          [&](const DistMatrix& v) {
+                            DistMatrix wv = product(w, v);
+                            swap_views(wv);
+                            DistMatrix result = like(v, v.cols());
+                            multiply(1 / static_cast<double>(n), Transpose::yes, w, Transpose::no, wv, result);
+                            return result;
+                          }},
+                         d);
   modes.stages.push_back({"M = W^T P W / 2n", forming, by_cholesky ? cube : 2 * cube});
-  modes.stages.push_back({"eigenpairs of M", watch.seconds() - forming, 4.0 / 3 * cube + 4 * square * static_cast<double>(d)});
+  modes.stages.push_back(
+      {"eigenpairs of M", watch.seconds() - forming, 4.0 / 3 * cube + 4 * square * static_cast<double>(d)});
   watch = Stopwatch();
   modes.gamma = std::move(pairs.values);
   modes.gamma_report = std::move(pairs.report);
   count_modes(modes);
   if (d > modes.positive) {
-    throw CollectiveError(ExitCode::input,
-                          fmt::format("--modes is {}, but the contrastive kernel of these {} pairs has only {} positive modes "
-                                      "(eigenvalues above the noise floor of {:.3g})",
-                                      d, n / views_per_pair, modes.positive, modes.noise_floor));
+    throw CollectiveError(
+        ExitCode::input,
+        fmt::format("--modes is {}, but the contrastive kernel of these {} pairs has only {} positive modes "
+                    "(eigenvalues above the noise floor of {:.3g})",
+                    d, n / views_per_pair, modes.positive, modes.noise_floor));
   }
   modes.mean_pair_kernel = mean_pair_kernel(k);
   double total = 0;

@@ -26,7 +26,8 @@ std::vector<double> mode_signs(const BlockVector& f, const Communicator& comm) {
   const auto d = static_cast<std::size_t>(f.width);
   std::vector<double> largest(d);
   for (std::int64_t s = 0; s < local.cols; ++s) {
-    for (std::size_t j = 0; j < d; ++j) largest[j] = std::max(largest[j], std::abs(local(static_cast<std::int64_t>(j), s)));
+    for (std::size_t j = 0; j < d; ++j)
+      largest[j] = std::max(largest[j], std::abs(local(static_cast<std::int64_t>(j), s)));
   }
   MPI_Allreduce(MPI_IN_PLACE, largest.data(), static_cast<int>(d), MPI_DOUBLE, MPI_MAX, comm.raw());
   // 2 sample + (1 if negative): the minimum finds the first such sample and its sign at once.

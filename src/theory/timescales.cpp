@@ -25,7 +25,9 @@ double lambda(double gamma, double s0, double t) {
   return gamma * s * s;
 }
 
-double timescale(double gamma, double s0) { return -(2 * std::log(s0) + std::log(gamma)) / (8 * gamma); }
+double timescale(double gamma, double s0) {
+  return -(2 * std::log(s0) + std::log(gamma)) / (8 * gamma);
+}
 
 double half_rise(double gamma, double s0) {
   const double start = gamma * s0 * s0;

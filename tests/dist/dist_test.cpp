@@ -43,8 +43,8 @@ TEST(BlockCyclic, MapsAreInversesOfEachOther) {
 
 TEST(BlockCyclic, HoldsAtSizesBeyond32Bits) {
   const BlockCyclic map{1'000'000'000'000, 64, 1000};
-  for (const std::int64_t i : {std::int64_t{0}, std::int64_t{2'147'483'647}, std::int64_t{2'147'483'648},
-                               std::int64_t{999'999'999'999}}) {
+  for (const std::int64_t i :
+       {std::int64_t{0}, std::int64_t{2'147'483'647}, std::int64_t{2'147'483'648}, std::int64_t{999'999'999'999}}) {
     EXPECT_EQ(value(map.to_global(map.to_local(Global{i}), map.owner(Global{i}))), i);
   }
   std::int64_t total = 0;
@@ -129,7 +129,8 @@ TEST(DistMatrix, RefusesWhatCannotBeAllocated) {
 
 TEST(DistMatrix, Reductions) {
   for (const auto& grid : every_grid()) {
-    const DistMatrix a = make_matrix(grid, 21, 13, 4, [](auto i, auto j) { return static_cast<double>(i) - 2.0 * static_cast<double>(j); });
+    const DistMatrix a = make_matrix(
+        grid, 21, 13, 4, [](auto i, auto j) { return static_cast<double>(i) - 2.0 * static_cast<double>(j); });
     EXPECT_EQ(max_abs(a), 24);
     double squares = 0;
     double norm = 0;
@@ -185,7 +186,9 @@ TEST(Pblas, ProductsAgreeWithReplicatedOnes) {
 TEST(Pblas, CholeskyMirrorAndTriangularProduct) {
   for (const std::int64_t n : {1, 2, 7, 8, 9, 40}) {
     for (const auto& grid : every_grid()) {
-      const auto entry = [n](auto i, auto j) { return (i == j ? static_cast<double>(n) + 1 : 0.0) + 1.0 / (1.0 + static_cast<double>(i + j)); };
+      const auto entry = [n](auto i, auto j) {
+        return (i == j ? static_cast<double>(n) + 1 : 0.0) + 1.0 / (1.0 + static_cast<double>(i + j));
+      };
       DistMatrix lower = make_matrix(grid, n, n, 4, [&](auto i, auto j) { return i >= j ? entry(i, j) : -77.0; });
       DistMatrix full = lower.clone();
       mirror_lower(full);
@@ -221,7 +224,8 @@ TEST(BlockVector, RegroupsRowsBySample) {
   for (const std::int64_t n : {2, 6, 14, 30, 64}) {
     for (const auto& grid : every_grid()) {
       for (const std::int64_t width : {1, 3, 9}) {
-        const DistMatrix a = make_matrix(grid, n, width, 4, [](auto i, auto j) { return static_cast<double>(1000 * i + j); });
+        const DistMatrix a =
+            make_matrix(grid, n, width, 4, [](auto i, auto j) { return static_cast<double>(1000 * i + j); });
         const BlockVector v = to_block_vector(a, 2);
         EXPECT_EQ(sum(world(), v.range.size()), n);
         EXPECT_EQ(v.range.begin % 2, 0);

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import unittest
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Iterable, Mapping
 
@@ -29,7 +30,7 @@ class Run:
     stdout: str
     stderr: str
 
-    @property
+    @cached_property
     def messages(self) -> list[str]:
         """What the program itself wrote to stderr: mpirun's own notices stand between lines of dashes."""
         kept, inside = [], False
@@ -49,7 +50,9 @@ def launch(arguments: Iterable[object], ranks: int = 1, cwd: str | Path | None =
     command = [PROGRAM, *map(str, arguments)]
     if ranks > 1:
         command = [MPIEXEC, "-n", str(ranks), *command]
-    process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    # After a failure mpirun would otherwise wait a second or two before it ends.
+    environment = dict(os.environ, OMPI_MCA_odls_base_sigkill_timeout="0")
+    process = subprocess.Popen(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
         stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)

@@ -5,7 +5,7 @@ import unittest
 from typing import Mapping
 
 from refusal import RefusalTest
-from support import DONE, launch, make_pairs
+from support import DONE, INPUT, launch, make_pairs
 
 
 class Usage(RefusalTest):
@@ -23,7 +23,9 @@ class Usage(RefusalTest):
 
     def test_unknown_command(self) -> None:
         self.refuse(["slove"], "slove", output=None, ranks=(1, 2, 4))
-        self.refuse([], "solve", output=None)
+        run = launch([])
+        self.assertEqual(run.code, INPUT, str(run))
+        self.assertIn("stepwise solve", run.stdout + run.stderr)
 
     def test_unknown_choices(self) -> None:
         self.refuse_option("kernel.type", "gauss", "gauss", "rbf", ranks=(1, 2, 4))

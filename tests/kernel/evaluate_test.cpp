@@ -85,10 +85,12 @@ struct Reference {
 TEST(ReluNetwork, FortyDigitValues) {
   const std::vector<Reference> table{
       {x1, x1, {2, 4, 2, 8, 2.806875, 8.275625}},
-      {x1, x2,
+      {x1,
+       x2,
        {0.2232688437819224, -0.2349230657893581, 1.360654027685655, 1.869177127632883, 1.406827559704215,
         1.358477831679709}},
-      {x1, x3,
+      {x1,
+       x3,
        {1.966678016370774, 3.909630614627641, 1.966700308227009, 7.726341144151128, 2.764715526689677,
         8.056455766134909}},
       {x1, x5, {0, 0, 0.9874621804007431, 1.371417272565885, 0.9778627753154385, 0.8745139976532139}},
@@ -237,7 +239,8 @@ TEST(Kernel, BadParametersAreNamed) {
   EXPECT_NE(message(PolynomialKernel{2, -1}).find("--kernel.offset"), std::string::npos);
   EXPECT_NE(message(network(NetworkKernel::ntk, 2, {-2, 0}, {1, 0})).find("--kernel.weight-variance is -2"),
             std::string::npos);
-  EXPECT_NE(message(network(NetworkKernel::ntk, 2, {2, -.1}, {1, 0})).find("--kernel.bias-variance"), std::string::npos);
+  EXPECT_NE(message(network(NetworkKernel::ntk, 2, {2, -.1}, {1, 0})).find("--kernel.bias-variance"),
+            std::string::npos);
   EXPECT_NE(message(network(NetworkKernel::ntk, 2, {2, 0}, {1, -1})).find("--kernel.readout-bias-variance"),
             std::string::npos);
   EXPECT_EQ(message(network(NetworkKernel::ntk, 2, {2, 0}, {1, 0})), "accepted");

@@ -36,7 +36,9 @@ struct Case {
   std::vector<double> spectrum;  // any order; empty: unknown
 };
 
-std::vector<double> constant(std::int64_t n, double x) { return std::vector<double>(static_cast<std::size_t>(n), x); }
+std::vector<double> constant(std::int64_t n, double x) {
+  return std::vector<double>(static_cast<std::size_t>(n), x);
+}
 
 /// Few distinct values, huge multiplicities, closed forms.
 std::vector<Case> cases(std::int64_t n) {
@@ -51,9 +53,11 @@ std::vector<Case> cases(std::int64_t n) {
   ones[0] = dn;
   list.push_back({"all ones", n, [](auto, auto) { return 1.0; }, ones});
   list.push_back({"block constant", n, [](auto i, auto j) { return i % 3 == j % 3 ? 1.0 : 0.25; }, {}});
-  list.push_back({"rank two", n,
-                  [](auto i, auto j) { return 1.0 + std::sin(static_cast<double>(i)) * std::sin(static_cast<double>(j)); },
-                  {}});
+  list.push_back(
+      {"rank two",
+       n,
+       [](auto i, auto j) { return 1.0 + std::sin(static_cast<double>(i)) * std::sin(static_cast<double>(j)); },
+       {}});
   std::vector<double> toeplitz;
   for (std::int64_t k = 1; k <= n; ++k) {
     toeplitz.push_back(2 - 2 * std::cos(static_cast<double>(k) * std::numbers::pi / (dn + 1)));
@@ -105,9 +109,8 @@ INSTANTIATE_TEST_SUITE_P(Sizes, EverySize, testing::Values(1, 2, 3, 7, 8, 9, 37,
 TEST(Eigensolver, EverySolverGivesTheSameSpectrum) {
   const std::int64_t n = 150;
   for (const auto& grid : every_grid()) {
-    const DistMatrix a = make_matrix(grid, n, n, 16, [](auto i, auto j) {
-      return test::normal_entry(std::min(i, j), std::max(i, j));
-    });
+    const DistMatrix a =
+        make_matrix(grid, n, n, 16, [](auto i, auto j) { return test::normal_entry(std::min(i, j), std::max(i, j)); });
     std::vector<double> first;
     for (const auto solver : {Eigensolver::elpa_two_stage, Eigensolver::elpa_one_stage, Eigensolver::scalapack}) {
       const Eigenpairs pairs = largest_eigenpairs(operator_of(a), 20, std::vector{solver});
@@ -124,9 +127,8 @@ TEST(Eigensolver, EverySolverGivesTheSameSpectrum) {
 TEST(Eigensolver, ManyVectorsAreCheckedByRandomMixtures) {
   const std::int64_t n = 300;
   const auto grid = every_grid().front();
-  const DistMatrix a = make_matrix(grid, n, n, 32, [](auto i, auto j) {
-    return test::normal_entry(std::min(i, j), std::max(i, j));
-  });
+  const DistMatrix a =
+      make_matrix(grid, n, n, 32, [](auto i, auto j) { return test::normal_entry(std::min(i, j), std::max(i, j)); });
   const Eigenpairs pairs = largest_eigenpairs(operator_of(a), n);
   EXPECT_GT(pairs.report.residual, 0);
   EXPECT_LE(pairs.report.residual, 1);
@@ -138,7 +140,8 @@ TEST(Eigensolver, WrongResultsAreRejected) {
   const std::int64_t n = 160;
   const auto grid = every_grid().front();
   for (const std::int64_t k : {std::int64_t{5}, n}) {
-    const DistMatrix a = make_matrix(grid, n, n, 16, [](auto i, auto j) { return i == j ? 1.0 + static_cast<double>(i) : 0.1; });
+    const DistMatrix a =
+        make_matrix(grid, n, n, 16, [](auto i, auto j) { return i == j ? 1.0 + static_cast<double>(i) : 0.1; });
     SymmetricOperator wrong = operator_of(a);
     int calls = 0;
     const auto honest = wrong.apply;

@@ -7,8 +7,8 @@
 
 namespace {
 
-/// Every rank runs every test. Failures are printed at once with the rank; the rest only by rank 0. A test that failed on
-/// one rank only leaves the ranks out of step, so the job is aborted instead of hanging in the next collective.
+/// Every rank runs every test. Failures are printed at once with the rank; the rest only by rank 0. A test that failed
+/// on one rank only leaves the ranks out of step, so the job is aborted instead of hanging in the next collective.
 class RankedPrinter : public testing::EmptyTestEventListener {
  public:
   explicit RankedPrinter(int rank) : rank_(rank) {}

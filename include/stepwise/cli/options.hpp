@@ -10,11 +10,11 @@ namespace stepwise {
 
 /// One setting, the same on the command line (--section.key value) and in a configuration file ([section] key = value).
 struct Option {
-  std::string name;    ///< "section.key", or "key" at the top level
-  std::string metavar; ///< what the value is called in --help; empty: a flag that may stand without a value
-  std::string help;    ///< one line
-  std::function<void(const std::string&)> set;    ///< parses and range-checks. @throws Error(input) saying what is wanted
-  std::function<std::string()> text;              ///< the present value, as `set` would read it
+  std::string name;     ///< "section.key", or "key" at the top level
+  std::string metavar;  ///< what the value is called in --help; empty: a flag that may stand without a value
+  std::string help;     ///< one line
+  std::function<void(const std::string&)> set;  ///< parses and range-checks. @throws Error(input) saying what is wanted
+  std::function<std::string()> text;            ///< the present value, as `set` would read it
 };
 
 // Constructors of options bound to a variable. Numbers must be finite and inside [lowest, highest].
@@ -38,8 +38,8 @@ struct Option {
 enum class Request { run, help, print_config };
 
 /// Stores the settings of a command line and of the file its --config names; the command line wins.
-/// @throws Error(input) for an unknown option or section (with the nearest known name), a stray word, a setting given twice,
-/// a value its option refuses, a file that cannot be read; names the option and value, and for files the line.
+/// @throws Error(input) for an unknown option or section (with the nearest known name), a stray word, a setting given
+/// twice, a value its option refuses, a file that cannot be read; names the option and value, and for files the line.
 [[nodiscard]] Request parse_options(const std::vector<std::string>& arguments, std::vector<Option>& options);
 
 /// The --help text: usage, then options by section with their present values as defaults.

@@ -9,7 +9,8 @@ namespace stepwise {
 /// "stepwise 0.1.0 (commit 0123456789ab, Release, GNU-12.2.0)"
 [[nodiscard]] std::string version_line();
 
-/// Name, version, commit, build and the versions of the libraries underneath, as attributes. Local; needs no MPI session.
+/// Name, version, commit, build and the versions of the libraries underneath, as attributes. Local; needs no MPI
+/// session.
 [[nodiscard]] Attributes build_attributes();
 
 }  // namespace stepwise

@@ -9,15 +9,15 @@
 
 namespace stepwise {
 
-/// What a person at the terminal sees: progress of stages on standard error, and at the end their times. Rank 0 writes, but
-/// every member is collective. On a terminal a running stage shows a line with percentage and time left; elsewhere (a log file) it
-/// is a line when it ends.
+/// What a person at the terminal sees: progress of stages on standard error, and at the end their times. Rank 0 writes,
+/// but every member is collective. On a terminal a running stage shows a line with percentage and time left; elsewhere
+/// (a log file) it is a line when it ends.
 class Report {
  public:
   explicit Report(const Communicator& comm);
 
-  /// Runs `work` as a stage called `name`. Its argument takes the fraction done, as often as it likes; `flops` is what the stage
-  /// stands for, over all ranks. Returns what `work` returns.
+  /// Runs `work` as a stage called `name`. Its argument takes the fraction done, as often as it likes; `flops` is what
+  /// the stage stands for, over all ranks. Returns what `work` returns.
   template <class Work>
   auto stage(const std::string& name, double flops, Work&& work) {
     begin(name);

@@ -12,8 +12,12 @@ enum class Global : std::int64_t {};
 /// A row or column number inside one rank's part of a distributed matrix.
 enum class Local : std::int64_t {};
 
-[[nodiscard]] constexpr std::int64_t value(Global i) noexcept { return static_cast<std::int64_t>(i); }
-[[nodiscard]] constexpr std::int64_t value(Local i) noexcept { return static_cast<std::int64_t>(i); }
+[[nodiscard]] constexpr std::int64_t value(Global i) noexcept {
+  return static_cast<std::int64_t>(i);
+}
+[[nodiscard]] constexpr std::int64_t value(Local i) noexcept {
+  return static_cast<std::int64_t>(i);
+}
 
 /// Converts a 64-bit count for a 32-bit interface (Fortran, MPI).
 /// @throws Error(memory) when it does not fit, naming `what`.
@@ -25,7 +29,9 @@ enum class Local : std::int64_t {};
 }
 
 /// Smallest integer >= a / b, for a >= 0, b > 0.
-[[nodiscard]] constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
+[[nodiscard]] constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) noexcept {
+  return (a + b - 1) / b;
+}
 
 /// Half-open range [begin, end) of global indices.
 struct Range {

@@ -22,11 +22,7 @@ struct MatrixView {
   }
 
   // NOLINTNEXTLINE(google-explicit-constructor): a mutable view is a read-only view
-  operator MatrixView<const T>() const noexcept
-    requires(!std::is_const_v<T>)
-  {
-    return {data, rows, cols, stride};
-  }
+  operator MatrixView<const T>() const noexcept requires(!std::is_const_v<T>) { return {data, rows, cols, stride}; }
 };
 
 }  // namespace stepwise

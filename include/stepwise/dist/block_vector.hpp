@@ -9,9 +9,9 @@
 
 namespace stepwise {
 
-/// n samples with `width` numbers each (modes, embedding dimensions), width << n. Every rank of the communicator holds one
-/// contiguous range of samples, sample by sample: the local part is column-major with one column per sample.
-/// Memory per rank: 8 n width / P bytes.
+/// n samples with `width` numbers each (modes, embedding dimensions), width << n. Every rank of the communicator holds
+/// one contiguous range of samples, sample by sample: the local part is column-major with one column per sample. Memory
+/// per rank: 8 n width / P bytes.
 struct BlockVector {
   std::int64_t samples = 0;  ///< over all ranks
   std::int64_t width = 0;

@@ -15,8 +15,8 @@ namespace stepwise {
 /// Memory per rank: 8 * local_rows * local_cols bytes, about 8 rows cols / P. Move-only: copies are explicit.
 class DistMatrix {
  public:
-  /// All zeros. Collective over the grid: allocation is agreed on. @throws CollectiveError(memory) when a rank cannot allocate,
-  /// or its part has 2^31 or more rows, columns, or a leading dimension ScaLAPACK cannot express.
+  /// All zeros. Collective over the grid: allocation is agreed on. @throws CollectiveError(memory) when a rank cannot
+  /// allocate, or its part has 2^31 or more rows, columns, or a leading dimension ScaLAPACK cannot express.
   DistMatrix(std::shared_ptr<const ProcessGrid> grid, std::int64_t rows, std::int64_t cols, std::int64_t block);
 
   DistMatrix(DistMatrix&&) noexcept = default;

@@ -17,8 +17,8 @@ void multiply(double alpha, Transpose op_a, const DistMatrix& a, Transpose op_b,
 /// B := alpha L^T B for lower triangular L; the upper triangle of `l` is not read. n^2 m flops.
 void multiply_lower_transposed(double alpha, const DistMatrix& l, DistMatrix& b);
 
-/// Overwrites the upper triangle of a square matrix with the transpose of the lower one, so that a is symmetric to the bit.
-/// Every element crosses the network once; memory beyond a: one panel of block columns.
+/// Overwrites the upper triangle of a square matrix with the transpose of the lower one, so that a is symmetric to the
+/// bit. Every element crosses the network once; memory beyond a: one panel of block columns.
 void mirror_lower(DistMatrix& a);
 
 /// A = L L^T. On return the lower triangle of `a` holds L and the upper one zeros. n^3 / 3 flops.

@@ -16,11 +16,12 @@ struct GridShape {
 /// The most nearly square p x q = size with p <= q.
 [[nodiscard]] GridShape nearly_square(int size);
 
-/// All ranks of a communicator arranged row by row in a p x q BLACS grid, released at the end. Shared by the matrices on it.
+/// All ranks of a communicator arranged row by row in a p x q BLACS grid, released at the end. Shared by the matrices
+/// on it.
 class ProcessGrid {
  public:
-  /// Collective. @throws CollectiveError(input) unless rows * cols equals comm.size(); (internal) when BLACS places this rank
-  /// elsewhere than MPI's numbering says.
+  /// Collective. @throws CollectiveError(input) unless rows * cols equals comm.size(); (internal) when BLACS places
+  /// this rank elsewhere than MPI's numbering says.
   [[nodiscard]] static std::shared_ptr<const ProcessGrid> create(const Communicator& comm, GridShape shape);
 
   ProcessGrid(const ProcessGrid&) = delete;

@@ -17,7 +17,8 @@ class Handle {
   using Close = herr_t (*)(hid_t);
 
   Handle() = default;
-  /// Takes ownership of `id`. @throws Error(io) with HDF5's own reason when `id` is negative; `what` says what was tried.
+  /// Takes ownership of `id`. @throws Error(io) with HDF5's own reason when `id` is negative; `what` says what was
+  /// tried.
   Handle(hid_t id, Close closer, std::string_view what);
   Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, H5I_INVALID_HID)), close_(other.close_) {}
   Handle& operator=(Handle&& other) noexcept;

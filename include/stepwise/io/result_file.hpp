@@ -24,13 +24,14 @@ struct DatasetInfo {
 using AttributeValue = std::variant<std::string, std::int64_t, double>;
 using Attributes = std::vector<std::pair<std::string, AttributeValue>>;
 
-/// Checks that a result can be written at `path` before any work is done: the directory exists and takes new files, nothing is
-/// in the way unless `force`. Collective. @throws CollectiveError(io) for the directory, (input) for an existing file.
+/// Checks that a result can be written at `path` before any work is done: the directory exists and takes new files,
+/// nothing is in the way unless `force`. Collective. @throws CollectiveError(io) for the directory, (input) for an
+/// existing file.
 void check_output(const Communicator& comm, const std::string& path, bool force);
 
-/// An HDF5 file being written by all ranks, under a temporary name in the target's directory. Only commit() gives it its final
-/// name, so a file under that name is always whole; without commit() it is removed. Every member is collective, and every
-/// failure is agreed on. @throws CollectiveError(io).
+/// An HDF5 file being written by all ranks, under a temporary name in the target's directory. Only commit() gives it
+/// its final name, so a file under that name is always whole; without commit() it is removed. Every member is
+/// collective, and every failure is agreed on. @throws CollectiveError(io).
 class ResultFile {
  public:
   ResultFile(const Communicator& comm, std::string path, bool force);

@@ -8,9 +8,10 @@ namespace stepwise {
 
 /// out(i, j) = k(x_i, y_j) for i in `rows` of x, j in `cols` of y; out is rows.size() x cols.size().
 ///
-/// Inner products come from one GEMM (2 m flops per entry), distances and angles from them; pairs so close, or so nearly
-/// antipodal, that this loses digits are recomputed from x - y (or x + y) themselves, so two nearly equal views keep
-/// full accuracy (docs/kernels.md). The diagonal, zero vectors, collinear and antipodal pairs are exact to rounding.
+/// Inner products come from one GEMM (2 m flops per entry), distances and angles from them; pairs so close, or so
+/// nearly antipodal, that this loses digits are recomputed from x - y (or x + y) themselves, so two nearly equal views
+/// keep full accuracy (docs/kernels.md). The diagonal, zero vectors, collinear and antipodal pairs are exact to
+/// rounding.
 ///
 /// Local; thread-safe. `kernel` must be valid, x and y have the same number of features.
 void evaluate(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols, MatrixView<double> out);

@@ -28,7 +28,8 @@ struct LaplaceKernel {
   double length_scale = 1;
 };
 
-/// Variances of one affine layer z = sqrt(weight_variance / fan_in) W x + sqrt(bias_variance) b, entries of W, b from N(0, 1).
+/// Variances of one affine layer z = sqrt(weight_variance / fan_in) W x + sqrt(bias_variance) b, entries of W, b from
+/// N(0, 1).
 struct AffineLayer {
   double weight_variance = 2;
   double bias_variance = 0;
@@ -45,8 +46,8 @@ struct ReluNetwork {
 
 using Kernel = std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, ReluNetwork>;
 
-/// @throws Error(input) naming the option and value: variance below 0, length scale not above 0, depth or degree out of range,
-/// negative polynomial offset (not positive semidefinite), anything not finite.
+/// @throws Error(input) naming the option and value: variance below 0, length scale not above 0, depth or degree out of
+/// range, negative polynomial offset (not positive semidefinite), anything not finite.
 void validate(const Kernel& kernel);
 
 /// One line for people and for result files: the formula with its parameters.

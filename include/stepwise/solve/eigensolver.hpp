@@ -30,7 +30,7 @@ struct EigenReport {
   Eigensolver solver = Eigensolver::scalapack;
   double residual = 0;       ///< max_j ||A z_j - lambda_j z_j||_2 / (n eps ||A||_F)
   double orthogonality = 0;  ///< max_ij |Z^T Z - I| / (n eps)
-  double sums = 0;           ///< max of |sum lambda - tr A| / (n eps ||A||_F) and |sum lambda^2 - ||A||_F^2| / (n eps ||A||_F^2)
+  double sums = 0;  ///< max of |sum lambda - tr A| / (n eps ||A||_F) and |sum lambda^2 - ||A||_F^2| / (n eps ||A||_F^2)
   std::vector<std::string> rejected;  ///< solvers that ran before and failed these checks, with the numbers
 };
 
@@ -46,18 +46,20 @@ inline constexpr double rejected_quality = 100;
 
 /// Which solvers may run on a layout, best first: ELPA hangs or fails where a process row or column owns nothing;
 /// two-stage pays when at most half of the eigenvectors are wanted. A pure function of its arguments.
-[[nodiscard]] std::vector<Eigensolver> solver_ladder(std::int64_t n, std::int64_t k, std::int64_t block, GridShape grid);
+[[nodiscard]] std::vector<Eigensolver> solver_ladder(std::int64_t n, std::int64_t k, std::int64_t block,
+                                                     GridShape grid);
 
 /// The k algebraically largest eigenpairs of A, and all its eigenvalues.
 ///
-/// The matrix is scaled to largest entry 1 and negated (ELPA gives the smallest). Every result is checked by its residual,
-/// its orthogonality and the sums of all eigenvalues; one that fails is thrown away and the next solver of the ladder tried.
-/// With more than 128 vectors residual and orthogonality are root mean squares over random combinations of them.
+/// The matrix is scaled to largest entry 1 and negated (ELPA gives the smallest). Every result is checked by its
+/// residual, its orthogonality and the sums of all eigenvalues; one that fails is thrown away and the next solver of
+/// the ladder tried. With more than 128 vectors residual and orthogonality are root mean squares over random
+/// combinations of them.
 ///
 /// Collective. @throws CollectiveError(numerical) when A is not finite or no solver gives a sound result.
 /// Cost: (4/3) n^3 flops to tridiagonalise, 2 to 4 n^2 k for the vectors, 2 n^2 k to check.
-/// Memory per rank: 2 + w local matrices (8 n^2 / P bytes each), w = 2.2 one-stage, 3.6 two-stage, 2.4 pdsyevd, measured.
-/// Source: ELPA 2022.11 user's guide; ScaLAPACK pdsyevd.
+/// Memory per rank: 2 + w local matrices (8 n^2 / P bytes each), w = 2.2 one-stage, 3.6 two-stage, 2.4 pdsyevd,
+/// measured. Source: ELPA 2022.11 user's guide; ScaLAPACK pdsyevd.
 [[nodiscard]] Eigenpairs largest_eigenpairs(const SymmetricOperator& a, std::int64_t k,
                                             std::optional<std::vector<Eigensolver>> ladder = std::nullopt);
 

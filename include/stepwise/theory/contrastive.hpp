@@ -25,9 +25,9 @@ struct ContrastiveModes {
   DistMatrix dual;            ///< A, N x d: T a_j = gamma_j a_j with T = (1/N) P K, and a_j^T K a_j = 1
   DistMatrix kernel_dual;     ///< K A, N x d
 
-  double noise_floor = 0;     ///< eigenvalues below this in magnitude are rounding: 100 N eps max |gamma|
-  std::int64_t positive = 0;  ///< number of gamma above the noise floor
-  std::int64_t rank = 0;      ///< number of |gamma| above the noise floor
+  double noise_floor = 0;         ///< eigenvalues below this in magnitude are rounding: 100 N eps max |gamma|
+  std::int64_t positive = 0;      ///< number of gamma above the noise floor
+  std::int64_t rank = 0;          ///< number of |gamma| above the noise floor
   std::vector<double> residuals;  ///< d: ||T a_j - gamma_j a_j||_K / gamma_1, computed with K itself
   double mean_pair_kernel = 0;    ///< (1/n) sum_i k(x_i, x'_i)
   double trace_error = 0;         ///< |sum gamma - mean_pair_kernel| / max |gamma|
@@ -44,16 +44,16 @@ inline constexpr double residual_limit = 1e-9;
 
 /// Finds all gamma and the d leading modes of a kernel matrix of N = 2n samples, numbered pair by pair.
 ///
-/// K = W W^T and M = (1/N) W^T P W have the same nonzero spectrum as K_Gamma; M z = gamma z gives the dual vector without any
-/// inverse, a = P W z / (N gamma), so a singular K (equal crops, equal views) is as good as any other.
-/// The Cholesky shift, N eps ||K||_1 unless rounding needs more, moves gamma_j by shift |a_j|^2 gamma_j to first order; the Rayleigh
-/// quotients with the unshifted K remove that order.
+/// K = W W^T and M = (1/N) W^T P W have the same nonzero spectrum as K_Gamma; M z = gamma z gives the dual vector
+/// without any inverse, a = P W z / (N gamma), so a singular K (equal crops, equal views) is as good as any other. The
+/// Cholesky shift, N eps ||K||_1 unless rounding needs more, moves gamma_j by shift |a_j|^2 gamma_j to first order; the
+/// Rayleigh quotients with the unshifted K remove that order.
 ///
 /// Collective. @throws CollectiveError(input) when d is not in 1..number of positive modes, saying how many there are;
 /// (numerical) when K is not finite or not positive semidefinite, or a result fails its checks.
-/// Cost: cholesky 1.33 N^3 flops and one eigensolve for d vectors; spectral one more eigensolve for all N vectors and 2 N^3.
-/// Memory per rank beyond k, in local matrices of 8 N^2 / P bytes: W, M, Z and the eigensolver's workspace (contrastive_matrices).
-/// Source: Simon et al. 2023, section 5 and Prop. 5.1.
+/// Cost: cholesky 1.33 N^3 flops and one eigensolve for d vectors; spectral one more eigensolve for all N vectors and 2
+/// N^3. Memory per rank beyond k, in local matrices of 8 N^2 / P bytes: W, M, Z and the eigensolver's workspace
+/// (contrastive_matrices). Source: Simon et al. 2023, section 5 and Prop. 5.1.
 [[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation);
 
 /// Largest number of local matrices of 8 N^2 / P bytes alive at once, k itself included.

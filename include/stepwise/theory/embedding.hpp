@@ -10,25 +10,26 @@
 namespace stepwise {
 
 /// The closed-form final embedding (Prop. 5.1, top spectral solution with U = I), samples dealt out over the ranks.
-/// Signs: in every mode the training sample with the largest |f_j| is positive; among those equal to one part in a million,
-/// the one with the lowest number.
+/// Signs: in every mode the training sample with the largest |f_j| is positive; among those equal to one part in a
+/// million, the one with the lowest number.
 struct Embedding {
   std::vector<double> gamma;  ///< d
   BlockVector dual;           ///< a_ij, N samples x d
   BlockVector train;          ///< f_j(x_i) = gamma_j^{-1/2} (K a_j)_i, N samples x d
 };
 
-/// From the modes, redistributed by sample. Collective. Memory per rank: 32 N d / P bytes. @throws CollectiveError(memory).
+/// From the modes, redistributed by sample. Collective. Memory per rank: 32 N d / P bytes. @throws
+/// CollectiveError(memory).
 [[nodiscard]] Embedding training_embedding(const ContrastiveModes& modes);
 
 /// Embeds new samples without any inverse:
 /// f_j(x) = (1 / (N gamma_j)) sum_i [ f_j(x'_i) k(x, x_i) + f_j(x_i) k(x, x'_i) ].
 ///
-/// `train` holds this rank's own training samples (embedding.train.range); `read_batch` gives samples [begin, end) of the new
-/// ones and is called with the same ranges on every rank, but may fail on one alone. Returns d x count, dealt out by sample.
-/// Collective. @throws CollectiveError with read_batch's problem.
-/// Cost: count N kernel evaluations over all ranks, and one reduction of d x batch numbers for each batch.
-/// Memory per rank: a batch of samples, a batch x N / P tile, and the result's share.
+/// `train` holds this rank's own training samples (embedding.train.range); `read_batch` gives samples [begin, end) of
+/// the new ones and is called with the same ranges on every rank, but may fail on one alone. Returns d x count, dealt
+/// out by sample. Collective. @throws CollectiveError with read_batch's problem. Cost: count N kernel evaluations over
+/// all ranks, and one reduction of d x batch numbers for each batch. Memory per rank: a batch of samples, a batch x N /
+/// P tile, and the result's share.
 [[nodiscard]] BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Samples& train,
                                 const Communicator& comm, std::int64_t count,
                                 const std::function<Samples(Range)>& read_batch);

@@ -5,8 +5,8 @@
 
 namespace stepwise {
 
-// P, the swap of the two views, on vectors over the N = 2n samples. Sample 2i is the first view of pair i, 2i + 1 the second,
-// and blocks have even size, so both views live on one rank and P moves no data between ranks. P^2 = I.
+// P, the swap of the two views, on vectors over the N = 2n samples. Sample 2i is the first view of pair i, 2i + 1 the
+// second, and blocks have even size, so both views live on one rank and P moves no data between ranks. P^2 = I.
 
 /// How many samples stand together: the two views of a pair. Block sizes and sample ranges are multiples of it.
 inline constexpr std::int64_t views_per_pair = 2;

@@ -6,8 +6,9 @@
 
 namespace stepwise {
 
-// Closed-form training dynamics of one mode (Prop. 4.1, Result 4.6 of arXiv 2303.15438). gamma is the mode's eigenvalue, s(t) its
-// singular value in W, lambda = gamma s^2 the eigenvalue of C it stands for; t = learning rate x steps. Pure functions.
+// Closed-form training dynamics of one mode (Prop. 4.1, Result 4.6 of arXiv 2303.15438). gamma is the mode's
+// eigenvalue, s(t) its singular value in W, lambda = gamma s^2 the eigenvalue of C it stands for; t = learning rate x
+// steps. Pure functions.
 
 /// s_j(0) for small random initial weights of standard deviation alpha: alpha sqrt(d - j + 1), j = 1..d (eq. 21).
 [[nodiscard]] std::vector<double> small_random_initialisation(double alpha, std::int64_t modes);
@@ -31,13 +32,15 @@ struct Trajectory {
   std::vector<double> loss;    ///< T: sum_j (1 - lambda_j)^2
 };
 
-/// `points` times: 0, then evenly spaced in log t up to t_max. t_max = 0 chooses three times the last timescale, and the first time is a
-/// hundredth of the first timescale, so that every step lies inside. gamma and s0 have d entries, all positive.
-[[nodiscard]] std::vector<double> time_grid(std::span<const double> gamma, std::span<const double> s0, std::int64_t points,
-                                            double t_max);
+/// `points` times: 0, then evenly spaced in log t up to t_max. t_max = 0 chooses three times the last timescale, and
+/// the first time is a hundredth of the first timescale, so that every step lies inside. gamma and s0 have d entries,
+/// all positive.
+[[nodiscard]] std::vector<double> time_grid(std::span<const double> gamma, std::span<const double> s0,
+                                            std::int64_t points, double t_max);
 
 /// lambda_j(t) and L(t) at the given times.
-[[nodiscard]] Trajectory trajectory(std::span<const double> gamma, std::span<const double> s0, std::vector<double> time);
+[[nodiscard]] Trajectory trajectory(std::span<const double> gamma, std::span<const double> s0,
+                                    std::vector<double> time);
 
 /// Number of modes not yet learned at time t: L just after t (eq. 20).
 [[nodiscard]] std::int64_t modes_left(std::span<const double> tau, double t);
