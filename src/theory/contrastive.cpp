@@ -169,10 +169,17 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
     throw CollectiveError(ExitCode::input,
                           fmt::format("--modes is {}, must be from 1 to the number of samples, {}", d, n));
   }
-  if (!std::isfinite(max_abs(k))) {
+  const double scale = max_abs(k);
+  if (!std::isfinite(scale)) {
     throw CollectiveError(
         ExitCode::numerical,
         "the kernel matrix has entries that are NaN or infinite: rescale the data or the kernel's parameters");
+  }
+  if (scale == 0) {
+    throw CollectiveError(
+        ExitCode::input,
+        fmt::format("--modes is {}, but the kernel matrix is zero: there are no positive modes (are all samples zero?)",
+                    d));
   }
   ContrastiveModes modes(like(k, d), like(k, d));
   const bool by_cholesky = factorisation == Factorisation::cholesky;
