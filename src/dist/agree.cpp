@@ -11,6 +11,19 @@ namespace {
 
 bool agreed_on_failure = false;
 
+/// All ranks throw what `problem` is on rank `source`.
+[[noreturn]] void throw_together(const Communicator& comm, const std::optional<Error>& problem, int source,
+                                 bool name_rank) {
+  agreed_on_failure = true;
+  int number = problem ? static_cast<int>(problem->code()) : 0;
+  MPI_Bcast(&number, 1, MPI_INT, source, comm.raw());
+  const auto code = static_cast<ExitCode>(number);
+  std::string message = broadcast(comm, problem ? std::string(problem->what()) : std::string(), source);
+  // Bad input is bad whoever meets it.
+  if (name_rank && code != ExitCode::input) message = fmt::format("[rank {}] {}", source, message);
+  throw CollectiveError(code, message);
+}
+
 }  // namespace
 
 Error current_problem() {
@@ -34,14 +47,16 @@ void agree(const Communicator& comm, const std::optional<Error>& problem) {
   std::array<int, 2> lowest{problem ? comm.rank() : comm.size(), problem ? comm.size() : comm.rank()};
   MPI_Allreduce(MPI_IN_PLACE, lowest.data(), 2, MPI_INT, MPI_MIN, comm.raw());
   const int first = lowest[0];
-  agreed_on_failure = first != comm.size();
-  if (!agreed_on_failure) return;
-  int code = problem ? static_cast<int>(problem->code()) : 0;
-  MPI_Bcast(&code, 1, MPI_INT, first, comm.raw());
-  std::string message = broadcast(comm, problem ? std::string(problem->what()) : std::string(), first);
   const bool everybody = lowest[1] == comm.size();
-  if (!everybody) message = fmt::format("[rank {}] {}", first, message);
-  throw CollectiveError(static_cast<ExitCode>(code), message);
+  agreed_on_failure = false;
+  if (first != comm.size()) throw_together(comm, problem, first, !everybody);
+}
+
+void agree_with_root(const Communicator& comm, const std::optional<Error>& problem) {
+  int failed = problem ? 1 : 0;
+  MPI_Bcast(&failed, 1, MPI_INT, 0, comm.raw());
+  agreed_on_failure = false;
+  if (failed != 0) throw_together(comm, problem, 0, false);
 }
 
 bool unwinding_together() noexcept {

@@ -106,6 +106,9 @@ void check_output(const Communicator& comm, const std::string& path, bool force)
   attempt_on_root(comm, [&] {
     const std::string directory = directory_of(path);
     std::error_code error;
+    if (fs::exists(directory, error) && !fs::is_directory(directory, error)) {
+      fail(ExitCode::io, "--output {}: {} is not a directory", path, directory);
+    }
     if (!fs::is_directory(directory, error)) {
       fail(ExitCode::io, "--output {}: the directory {} does not exist; create it first", path, directory);
     }

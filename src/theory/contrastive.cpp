@@ -178,8 +178,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
   if (scale == 0) {
     throw CollectiveError(
         ExitCode::input,
-        fmt::format("--modes is {}, but the kernel matrix is zero: there are no positive modes (are all samples zero?)",
-                    d));
+        fmt::format("--modes is {}, but the kernel matrix is zero and has 0 positive modes: are all samples zero?", d));
   }
   ContrastiveModes modes(like(k, d), like(k, d));
   const bool by_cholesky = factorisation == Factorisation::cholesky;

@@ -28,9 +28,10 @@ TEST(Memory, PeakGrowsWithWhatIsTouchedAndNeverShrinks) {
 
 TEST(Memory, BytesAreReadable) {
   EXPECT_EQ(format_bytes(0), "0 B");
-  EXPECT_EQ(format_bytes(1024), "1 KiB");
-  EXPECT_EQ(format_bytes(1.5 * 1024 * 1024 * 1024), "1.5 GiB");
-  EXPECT_EQ(format_bytes(3.0 * (std::int64_t{1} << 40)), "3 TiB");
+  EXPECT_EQ(format_bytes(1024), "1.00 KiB");
+  EXPECT_EQ(format_bytes(1.5 * 1024 * 1024 * 1024), "1.50 GiB");
+  EXPECT_EQ(format_bytes(30.0 * (std::int64_t{1} << 40)), "30.0 TiB");
+  EXPECT_EQ(format_bytes(300.0 * (std::int64_t{1} << 20)), "300 MiB");
 }
 
 }  // namespace

@@ -102,6 +102,30 @@ TEST(Agree, EveryRankThrowsTheFirstFailingRanksProblem) {
   EXPECT_FALSE(unwinding_together());
 }
 
+TEST(Agree, BadInputAndTheRootsProblemsNameNoRank) {
+  const auto message = [](auto work) {
+    try {
+      work();
+    } catch (const CollectiveError& error) {
+      EXPECT_TRUE(unwinding_together());
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const auto last_rank_reads = [] {
+    attempt(world(), [] {
+      if (world().rank() == world().size() - 1) fail(ExitCode::input, "sample 3 is not a number");
+    });
+  };
+  EXPECT_EQ(message(last_rank_reads), "sample 3 is not a number");
+  const auto root_writes = [] { attempt_on_root(world(), [] { fail(ExitCode::io, "disk is full"); }); };
+  EXPECT_EQ(message(root_writes), "disk is full");
+  int ran = 0;
+  attempt_on_root(world(), [&] { ++ran; });
+  EXPECT_EQ(ran, world().rank() == 0 ? 1 : 0);
+  EXPECT_FALSE(unwinding_together());
+}
+
 TEST(Agree, TranslatesForeignExceptions) {
   const auto code_of = [](auto work) {
     try {

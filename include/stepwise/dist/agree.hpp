@@ -10,9 +10,14 @@
 namespace stepwise {
 
 /// Brings all ranks to the same conclusion: returns when no rank has a problem; otherwise every rank throws the
-/// lowest failing rank's problem, prefixed with that rank if not all had it.
+/// lowest failing rank's problem. It is prefixed with that rank if not all had it, except for bad input, which is bad
+/// whoever met it.
 /// Collective. One 8-byte Allreduce when all is well. @throws CollectiveError.
 void agree(const Communicator& comm, const std::optional<Error>& problem);
+
+/// The same for work that rank 0 did for all: what happened there is everybody's problem, without a rank's name.
+/// Collective; `problem` counts on rank 0 only. @throws CollectiveError.
+void agree_with_root(const Communicator& comm, const std::optional<Error>& problem);
 
 /// The problem that the exception now being handled stands for. Call inside a catch block.
 [[nodiscard]] Error current_problem();
@@ -45,9 +50,15 @@ auto attempt(const Communicator& comm, Work&& work) {
 /// Runs `work` on rank 0 only and agrees on its success. Collective. @throws CollectiveError.
 template <class Work>
 void attempt_on_root(const Communicator& comm, Work&& work) {
-  attempt(comm, [&] {
-    if (comm.rank() == 0) std::forward<Work>(work)();
-  });
+  std::optional<Error> problem;
+  if (comm.rank() == 0) {
+    try {
+      std::forward<Work>(work)();
+    } catch (...) {
+      problem = current_problem();
+    }
+  }
+  agree_with_root(comm, problem);
 }
 
 /// True from the moment agree() throws: objects whose destruction is collective may then communicate while they unwind,

@@ -1,0 +1,562 @@
+#include "stepwise/io/result_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <hdf5_hl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <numeric>
+#include <stdexcept>
+
+#include "stepwise/dist/agree.hpp"
+#include "support/grids.hpp"
+
+namespace stepwise {
+namespace {
+
+namespace fs = std::filesystem;
+using test::world;
+using testing::HasSubstr;
+
+/// A fresh directory that all ranks know, empty at the beginning of each test and removed at its end.
+class ResultFileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = STEPWISE_TEST_SCRATCH "/io.XXXXXX";
+    if (world().rank() == 0 && mkdtemp(name.data()) == nullptr) throw std::runtime_error("no directory " + name);
+    directory_ = broadcast(world(), name);
+  }
+  void TearDown() override {
+    agree(world(), std::nullopt);
+    if (world().rank() == 0) fs::remove_all(directory_);
+  }
+
+  [[nodiscard]] std::string file(const std::string& name = "out.h5") const { return directory_ + "/" + name; }
+  [[nodiscard]] std::vector<std::string> content() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(directory_)) names.push_back(entry.path().filename());
+    return names;
+  }
+  /// What the directory holds, looked at by rank 0 after all ranks have come this far and before any goes on.
+  void expect_content(const std::vector<std::string>& names) const {
+    agree(world(), std::nullopt);
+    if (world().rank() == 0) {
+      EXPECT_THAT(content(), testing::UnorderedElementsAreArray(names));
+    }
+    agree(world(), std::nullopt);
+  }
+
+ private:
+  std::string directory_;
+};
+
+/// Every rank must throw a CollectiveError with this code, and all of `parts` in its message.
+void expect_refusal(ExitCode code, const std::vector<std::string>& parts, const std::function<void()>& work) {
+  try {
+    work();
+    ADD_FAILURE() << "no error";
+  } catch (const CollectiveError& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    for (const std::string& part : parts) EXPECT_THAT(error.what(), HasSubstr(part));
+  }
+}
+
+/// Something small and complete.
+std::int64_t write_number(const std::string& path, double number, bool force = false) {
+  ResultFile out(world(), path, force);
+  out.write({"/number", "1", "a number", {}}, {}, std::vector{number});
+  return out.commit();
+}
+
+/// Rows numbered from 0 with entry 100 i + j; rank r holds sizes[r] of them.
+BlockVector deal(const std::vector<std::int64_t>& sizes, std::int64_t width) {
+  const auto rank = static_cast<std::size_t>(world().rank());
+  BlockVector v;
+  v.samples = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+  v.width = width;
+  v.range.begin = std::accumulate(sizes.begin(), sizes.begin() + world().rank(), std::int64_t{0});
+  v.range.end = v.range.begin + sizes[rank];
+  for (std::int64_t i = v.range.begin; i < v.range.end; ++i) {
+    for (std::int64_t j = 0; j < width; ++j) v.data.push_back(static_cast<double>(100 * i + j));
+  }
+  return v;
+}
+
+/// Ways to deal `groups` groups of `group` rows: evenly, all to the first rank, to the last, to every other one.
+std::vector<std::vector<std::int64_t>> distributions(std::int64_t groups, std::int64_t group) {
+  const auto ranks = static_cast<std::size_t>(world().size());
+  std::vector<std::vector<std::int64_t>> all(4, std::vector<std::int64_t>(ranks));
+  for (std::size_t r = 0; r < ranks; ++r) {
+    all[0][r] = group * even_share(groups, std::ssize(all[0]), static_cast<std::int64_t>(r)).size();
+  }
+  all[1].front() = group * groups;
+  all[2].back() = group * groups;
+  const auto every_other = static_cast<std::int64_t>((ranks + 1) / 2);
+  for (std::size_t r = 0; r < ranks; r += 2) {
+    all[3][r] = group * even_share(groups, every_other, static_cast<std::int64_t>(r / 2)).size();
+  }
+  return all;
+}
+
+// What rank 0 sees in a finished file, read with the plain C interface.
+
+h5::Handle open_object(const h5::Handle& in, const std::string& path) {
+  return {H5Oopen(in, path.c_str(), H5P_DEFAULT), H5Oclose, "opening " + path};
+}
+
+template <class T>
+std::vector<T> read(const h5::Handle& in, const std::string& path, const std::vector<hsize_t>& shape) {
+  const h5::Handle dataset = open_object(in, path);
+  EXPECT_EQ(h5::extents(dataset), shape) << path;
+  const h5::Handle type(H5Dget_type(dataset), H5Tclose, "asking for the type");
+  const hid_t native = std::is_same_v<T, double> ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT64;
+  EXPECT_GT(H5Tequal(type, native), 0) << path;
+  std::vector<T> values(std::accumulate(shape.begin(), shape.end(), std::size_t{1}, std::multiplies<>()));
+  h5::check(H5Dread(dataset, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "reading");
+  return values;
+}
+
+std::string text_attribute(const h5::Handle& object, const std::string& name) {
+  const h5::Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, "opening " + name);
+  const h5::Handle type(H5Aget_type(attribute), H5Tclose, "asking for the type");
+  EXPECT_GT(H5Tis_variable_str(type), 0) << name;
+  EXPECT_EQ(H5Tget_cset(type), H5T_CSET_UTF8) << name;
+  char* text = nullptr;
+  h5::check(H5Aread(attribute, type, static_cast<void*>(&text)), "reading " + name);
+  std::string copy = text;
+  h5::check(H5free_memory(text), "freeing " + name);
+  return copy;
+}
+
+template <class T>
+T number_attribute(const h5::Handle& object, const std::string& name) {
+  const h5::Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose, "opening " + name);
+  const h5::Handle type(H5Aget_type(attribute), H5Tclose, "asking for the type");
+  const hid_t native = std::is_same_v<T, double> ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT64;
+  EXPECT_GT(H5Tequal(type, native), 0) << name;
+  T value{};
+  h5::check(H5Aread(attribute, native, &value), "reading " + name);
+  return value;
+}
+
+std::vector<std::string> members(const h5::Handle& group) {
+  std::vector<std::string> names;
+  const auto visit = [](hid_t, const char* name, const H5L_info_t*, void* data) -> herr_t {
+    static_cast<std::vector<std::string>*>(data)->emplace_back(name);
+    return 0;
+  };
+  h5::check(H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, visit, &names), "listing a group");
+  return names;
+}
+
+/// Paths of the scales attached to one dimension.
+std::vector<std::string> scales_of(const h5::Handle& dataset, unsigned dimension) {
+  std::vector<std::string> paths;
+  const auto visit = [](hid_t, unsigned, hid_t scale, void* data) -> herr_t {
+    std::string name(100, '\0');
+    name.resize(static_cast<std::size_t>(H5Iget_name(scale, name.data(), name.size())));
+    static_cast<std::vector<std::string>*>(data)->push_back(name);
+    return 0;
+  };
+  h5::check(H5DSiterate_scales(dataset, dimension, nullptr, visit, &paths), "listing the scales");
+  return paths;
+}
+
+template <class Look>
+void on_root(const std::string& path, Look look) {
+  attempt_on_root(world(), [&] { look(h5::open_for_reading(path)); });
+}
+
+TEST_F(ResultFileTest, TheNameAppearsOnlyWithTheWholeFile) {
+  {
+    ResultFile out(world(), file(), false);
+    out.write({"/number", "1", "a number", {}}, {}, std::vector{1.5});
+    if (world().rank() == 0) {
+      EXPECT_FALSE(fs::exists(file()));
+      EXPECT_EQ(content().size(), 1U);  // hidden, in the same directory
+      EXPECT_THAT(content().at(0), testing::StartsWith("."));
+    }
+    const std::int64_t size = out.commit();
+    if (world().rank() == 0) {
+      EXPECT_EQ(static_cast<std::uintmax_t>(size), fs::file_size(file()));
+    }
+    EXPECT_EQ(size, max(world(), size));
+    expect_content({"out.h5"});
+  }
+  expect_content({"out.h5"});
+  on_root(file(), [](const h5::Handle& in) { EXPECT_EQ(read<double>(in, "/number", {}), std::vector{1.5}); });
+}
+
+TEST_F(ResultFileTest, WithoutCommitNothingIsLeft) {
+  {
+    ResultFile out(world(), file(), false);
+    out.write({"/number", "1", "a number", {}}, {}, std::vector{1.5});
+  }
+  expect_content({});
+}
+
+TEST_F(ResultFileTest, AFailureOfOneRankLeavesNothing) {
+  for (int culprit = 0; culprit < world().size(); ++culprit) {
+    expect_refusal(ExitCode::input, {"bad label"}, [&] {
+      ResultFile out(world(), file(), false);
+      out.write({"/number", "1", "a number", {}}, {}, std::vector{1.5});
+      attempt(world(), [&] {
+        if (world().rank() == culprit) fail(ExitCode::input, "bad label");
+      });
+      out.commit();
+    });
+    expect_content({});
+  }
+}
+
+/// An exception that nobody agreed on: this rank must get out without waiting for the others.
+TEST_F(ResultFileTest, AnExceptionOfItsOwnLeavesNothing) {
+  try {
+    const ResultFile out(world(), file(), false);
+    throw std::logic_error("alone");
+  } catch (const std::logic_error&) {
+    EXPECT_FALSE(unwinding_together());
+  }
+  expect_content({});
+}
+
+TEST_F(ResultFileTest, AFailedCommitLeavesNothing) {
+  ResultFile out(world(), file(), false);
+  attempt_on_root(world(), [&] { fs::create_directory(file()); });
+  expect_refusal(ExitCode::input, {file(), "is a directory"}, [&] { out.commit(); });
+  expect_content({"out.h5"});
+}
+
+/// A full disk, played by a limit on the size of a file.
+TEST_F(ResultFileTest, AFullDiskIsAnErrorAndLeavesNothing) {
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const auto old_action = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{64 * 1024, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  expect_refusal(ExitCode::io, {}, [&] {
+    ResultFile out(world(), file(), false);
+    out.write_samples({"/rows", "1", "rows", {}}, deal(distributions(400, 2)[0], 50));
+    out.commit();
+  });
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, old_action);
+  expect_content({});
+}
+
+TEST_F(ResultFileTest, AnExistingFileNeedsForce) {
+  check_output(world(), file(), false);
+  expect_content({});
+  write_number(file(), 1);
+  expect_refusal(ExitCode::input, {"--output " + file(), "exists already", "--force"},
+                 [&] { check_output(world(), file(), false); });
+  expect_refusal(ExitCode::input, {file(), "exists already"}, [&] { write_number(file(), 2); });
+  expect_content({"out.h5"});
+  on_root(file(), [](const h5::Handle& in) { EXPECT_EQ(read<double>(in, "/number", {}), std::vector{1.0}); });
+
+  check_output(world(), file(), true);
+  write_number(file(), 3, true);
+  expect_content({"out.h5"});
+  on_root(file(), [](const h5::Handle& in) { EXPECT_EQ(read<double>(in, "/number", {}), std::vector{3.0}); });
+}
+
+/// Replacing keeps the old file whole until the new one is.
+TEST_F(ResultFileTest, TheOldFileStaysUntilTheNewOneIsWhole) {
+  write_number(file(), 1);
+  {
+    ResultFile out(world(), file(), true);
+    out.write({"/number", "1", "a number", {}}, {}, std::vector{2.0});
+  }
+  expect_content({"out.h5"});
+  on_root(file(), [](const h5::Handle& in) { EXPECT_EQ(read<double>(in, "/number", {}), std::vector{1.0}); });
+}
+
+TEST_F(ResultFileTest, BadPathsAreRefusedByName) {
+  const std::string missing = file("absent/out.h5");
+  expect_refusal(ExitCode::io, {missing, "does not exist"}, [&] { check_output(world(), missing, false); });
+  expect_refusal(ExitCode::io, {file("absent")}, [&] { const ResultFile out(world(), missing, false); });
+
+  attempt_on_root(world(), [&] { fs::create_directory(file("sub")); });
+  for (const bool force : {false, true}) {
+    expect_refusal(ExitCode::input, {file("sub"), "is a directory"},
+                   [&] { check_output(world(), file("sub"), force); });
+  }
+  expect_content({"sub"});
+
+  attempt_on_root(world(), [&] { std::ofstream(file("plain")) << "text"; });
+  expect_refusal(ExitCode::io, {file("plain/out.h5")}, [&] { check_output(world(), file("plain/out.h5"), false); });
+}
+
+TEST_F(ResultFileTest, ADirectoryWithoutWritePermissionIsRefused) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  attempt_on_root(world(), [&] {
+    fs::create_directory(file("locked"));
+    fs::permissions(file("locked"), fs::perms::owner_read | fs::perms::owner_exec);
+  });
+  const std::string path = file("locked/out.h5");
+  expect_refusal(ExitCode::io, {path, "takes no new file"}, [&] { check_output(world(), path, false); });
+  expect_refusal(ExitCode::io, {file("locked")}, [&] { const ResultFile out(world(), path, false); });
+}
+
+TEST_F(ResultFileTest, ReplicatedNumbersComeBack) {
+  const std::vector<double> reals{0.1, -1e300, 5e-324, 0, -0.0, 2.0 / 3};
+  const std::vector<std::int64_t> integers{0, -1, INT64_MAX, INT64_MIN};
+  ResultFile out(world(), file(), false);
+  out.write({"/a/b/reals", "m", "real numbers", {}}, {2, 3}, reals);
+  out.write({"/a/integers", "1", "whole numbers", {}}, {4}, integers);
+  out.write({"/scalar", "1", "one number", {}}, {}, std::vector<std::int64_t>{42});
+  out.write({"/nothing", "1", "no numbers", {}}, {0, 3}, std::vector<double>{});
+  out.commit();
+  on_root(file(), [&](const h5::Handle& in) {
+    EXPECT_EQ(read<double>(in, "/a/b/reals", {2, 3}), reals);
+    EXPECT_EQ(read<std::int64_t>(in, "/a/integers", {4}), integers);
+    EXPECT_EQ(read<std::int64_t>(in, "/scalar", {}), std::vector<std::int64_t>{42});
+    EXPECT_TRUE(read<double>(in, "/nothing", {0, 3}).empty());
+    EXPECT_EQ(members(in), (std::vector<std::string>{"a", "nothing", "scalar"}));
+  });
+}
+
+/// Only rank 0's numbers reach the file.
+TEST_F(ResultFileTest, RankZeroWritesReplicatedNumbers) {
+  ResultFile out(world(), file(), false);
+  out.write({"/rank", "1", "number of the rank that wrote this", {}}, {1}, std::vector{1.0 * world().rank()});
+  out.attributes("/", {{"rank", std::int64_t{world().rank()}},
+                       {"half", 0.5 * world().rank()},
+                       {"text", std::string(static_cast<std::size_t>(1 + 2000 * world().rank()), 'x')}});
+  out.commit();
+  on_root(file(), [](const h5::Handle& in) {
+    EXPECT_EQ(read<double>(in, "/rank", {1}), std::vector{0.0});
+    EXPECT_EQ(number_attribute<std::int64_t>(in, "rank"), 0);
+    EXPECT_EQ(number_attribute<double>(in, "half"), 0);
+    EXPECT_EQ(text_attribute(in, "text"), "x");
+  });
+}
+
+TEST_F(ResultFileTest, DistributedRowsComeBackHoweverTheyAreDealtOut) {
+  for (const std::int64_t samples : {1, 3, 7, 64}) {
+    for (const std::int64_t width : {1, 5}) {
+      std::vector<double> expected;
+      for (std::int64_t i = 0; i < samples; ++i) {
+        for (std::int64_t j = 0; j < width; ++j) expected.push_back(static_cast<double>(100 * i + j));
+      }
+      for (const auto& sizes : distributions(samples, 1)) {
+        ResultFile out(world(), file(), true);
+        out.write_samples({"/rows", "1", "rows", {}}, deal(sizes, width));
+        out.commit();
+        on_root(file(), [&](const h5::Handle& in) {
+          EXPECT_EQ(read<double>(in, "/rows", {static_cast<hsize_t>(samples), static_cast<hsize_t>(width)}), expected);
+        });
+      }
+    }
+  }
+}
+
+TEST_F(ResultFileTest, ViewsComeBackFirstViewsFirst) {
+  for (const std::int64_t pairs : {1, 3, 32}) {
+    for (const std::int64_t width : {1, 4}) {
+      std::vector<double> expected;
+      for (std::int64_t view = 0; view < 2; ++view) {
+        for (std::int64_t i = 0; i < pairs; ++i) {
+          for (std::int64_t j = 0; j < width; ++j) expected.push_back(static_cast<double>(100 * (2 * i + view) + j));
+        }
+      }
+      for (const auto& sizes : distributions(pairs, 2)) {
+        ResultFile out(world(), file(), true);
+        out.write_views({"/views", "1", "by view", {}}, deal(sizes, width));
+        out.write_stacked_views({"/stacked", "1", "stacked", {}}, deal(sizes, width));
+        out.commit();
+        on_root(file(), [&](const h5::Handle& in) {
+          const auto n = static_cast<hsize_t>(pairs);
+          const auto d = static_cast<hsize_t>(width);
+          EXPECT_EQ(read<double>(in, "/views", {2, n, d}), expected);
+          EXPECT_EQ(read<double>(in, "/stacked", {2 * n, d}), expected);
+        });
+      }
+    }
+  }
+}
+
+TEST_F(ResultFileTest, EveryDatasetSaysWhatItIs) {
+  const std::vector<std::int64_t> numbers{1, 2, 3};
+  ResultFile out(world(), file(), false);
+  out.write_scale({"/mode", "1", "number of a mode", {}}, "mode", numbers);
+  out.write_scale({"/g/time", "s", "training time", {}}, "time", std::vector{0.0, 0.5});
+  out.write({"/g/lambda", "1", "eigenvalues λ", {"/g/time", "/mode"}}, {2, 3}, std::vector<double>(6));
+  out.write({"/half", "m", "only one scale", {"", "/mode"}}, {2, 3}, std::vector<double>(6));
+  const BlockVector rows = deal(distributions(3, 1)[0], 2);
+  out.write_samples({"/rows", "kg", "distributed", {"/mode", "/g/time"}}, rows);
+  out.commit();
+  on_root(file(), [&](const h5::Handle& in) {
+    const auto expect = [&](const std::string& path, const std::string& units, const std::string& description,
+                            const std::vector<std::vector<std::string>>& scales) {
+      const h5::Handle dataset = open_object(in, path);
+      EXPECT_EQ(text_attribute(dataset, "units"), units);
+      EXPECT_EQ(text_attribute(dataset, "description"), description);
+      for (unsigned i = 0; i < scales.size(); ++i) EXPECT_EQ(scales_of(dataset, i), scales[i]) << path << " " << i;
+    };
+    expect("/mode", "1", "number of a mode", {});
+    expect("/g/time", "s", "training time", {});
+    expect("/g/lambda", "1", "eigenvalues λ", {{"/g/time"}, {"/mode"}});
+    expect("/half", "m", "only one scale", {{}, {"/mode"}});
+    expect("/rows", "kg", "distributed", {{"/mode"}, {"/g/time"}});
+    EXPECT_GT(H5DSis_scale(open_object(in, "/mode")), 0);
+    EXPECT_EQ(H5DSis_scale(open_object(in, "/half")), 0);
+    std::string name(20, '\0');
+    name.resize(static_cast<std::size_t>(H5DSget_scale_name(open_object(in, "/g/time"), name.data(), name.size())));
+    EXPECT_EQ(name, "time");
+    EXPECT_EQ(read<std::int64_t>(in, "/mode", {3}), numbers);
+  });
+}
+
+TEST_F(ResultFileTest, AttributesOfFileGroupAndDataset) {
+  const std::string text = "Gamma Γ, a \"quoted\" word\nand a second line";
+  ResultFile out(world(), file(), false);
+  out.write({"/g/number", "1", "a number", {}}, {}, std::vector{1.0});
+  out.attributes("/", {{"text", text}, {"empty", ""}, {"count", INT64_MAX}, {"size", 0.1}});
+  out.attributes("/g", {{"seconds: kernel matrix", 2.5}});
+  out.attributes("/g/number", {{"note", "n"}});
+  out.attributes("/", {});
+  out.commit();
+  on_root(file(), [&](const h5::Handle& in) {
+    EXPECT_EQ(text_attribute(in, "text"), text);
+    EXPECT_EQ(text_attribute(in, "empty"), "");
+    EXPECT_EQ(number_attribute<std::int64_t>(in, "count"), INT64_MAX);
+    EXPECT_EQ(number_attribute<double>(in, "size"), 0.1);
+    EXPECT_EQ(number_attribute<double>(open_object(in, "/g"), "seconds: kernel matrix"), 2.5);
+    EXPECT_EQ(text_attribute(open_object(in, "/g/number"), "note"), "n");
+  });
+}
+
+TEST_F(ResultFileTest, MistakesAreErrorsThatNameTheObject) {
+  const auto with_file = [&](const std::function<void(ResultFile&)>& work) {
+    return [this, work] {
+      ResultFile out(world(), file(), false);
+      out.write({"/number", "1", "a number", {}}, {}, std::vector{1.0});
+      work(out);
+      out.commit();
+    };
+  };
+  const std::vector<double> two{1, 2};
+  expect_refusal(ExitCode::io, {"/number"}, with_file([](auto& out) {
+                   out.write({"/number", "1", "again", {}}, {}, std::vector{2.0});
+                 }));
+  expect_refusal(ExitCode::io, {"/absent"}, with_file([&](auto& out) {
+                   out.write({"/x", "1", "without its scale", {"/absent"}}, {2}, two);
+                 }));
+  expect_refusal(ExitCode::io, {"/absent"}, with_file([](auto& out) { out.attributes("/absent", {{"a", 1.0}}); }));
+  expect_refusal(ExitCode::io, {"twice"}, with_file([](auto& out) {
+                   out.attributes("/", {{"twice", 1.0}, {"twice", 2.0}});
+                 }));
+  expect_refusal(ExitCode::internal, {"/x"}, with_file([&](auto& out) { out.write({"/x", "1", "", {}}, {3}, two); }));
+  expect_content({});
+}
+
+/// What one rank does differently must end in an error on all of them, never in a wait for ever.
+TEST_F(ResultFileTest, RanksThatDisagreeGetAnError) {
+  if (world().size() == 1) GTEST_SKIP() << "needs two ranks";
+  const bool odd = world().rank() == world().size() - 1;
+  const std::vector<double> six(6);
+  const auto sizes = distributions(8, 2)[0];
+  const std::vector<std::function<void(ResultFile&)>> disagreements{
+      [&](auto& out) {
+        out.write({odd ? "/x" : "/y", "1", "path", {}}, {6}, six);
+      },
+      [&](auto& out) {
+        out.write({"/x", "1", "shape", {}}, odd ? std::vector<hsize_t>{2, 3} : std::vector<hsize_t>{6}, six);
+      },
+      [&](auto& out) {
+        out.write({"/x", "1", odd ? "other" : "description", {}}, {6}, six);
+      },
+      [&](auto& out) {
+        out.write({"/x", odd ? "m" : "1", "units", {}}, {6}, six);
+      },
+      [&](auto& out) {
+        out.write({"/x", "1", "scale", {odd ? "" : "/six"}}, {6}, six);
+      },
+      [&](auto& out) {
+        out.write({"/x", "1", "length", {}}, {6}, std::vector<double>(odd ? 5 : 6));
+      },
+      [&](auto& out) {
+        out.write_scale({"/x", "1", "length", {}}, "x", std::vector<double>(odd ? 5 : 6));
+      },
+      [&](auto& out) {
+        out.write_scale({"/x", "1", "name", {}}, odd ? "x" : "y", six);
+      },
+      [&](auto& out) {
+        out.attributes(odd ? "/" : "/six", {{"a", 1.0}});
+      },
+      [&](auto& out) {
+        out.attributes("/", {{odd ? "a" : "b", 1.0}});
+      },
+      [&](auto& out) {
+        out.attributes("/", odd ? Attributes{{"a", "1"}} : Attributes{{"a", 1.0}});
+      },
+      [&](auto& out) {
+        out.attributes("/", odd ? Attributes{} : Attributes{{"a", 1.0}});
+      },
+  };
+  for (std::size_t i = 0; i < disagreements.size(); ++i) {
+    SCOPED_TRACE(i);
+    expect_refusal(ExitCode::internal, {}, [&] {
+      ResultFile out(world(), file(), false);
+      out.write_scale({"/six", "1", "a scale", {}}, "six", six);
+      disagreements[i](out);
+      out.commit();
+    });
+    expect_content({});
+  }
+}
+
+TEST_F(ResultFileTest, RowsThatDoNotFitTogetherAreAnError) {
+  const bool last = world().rank() == world().size() - 1;
+  const auto sizes = distributions(8, 2)[0];
+  const std::vector<std::function<void(BlockVector&)>> mistakes{
+      [&](BlockVector& v) { v.samples += last ? 2 : 0; },
+      [&](BlockVector& v) { v.width += last ? 1 : 0; },
+      [&](BlockVector& v) { v.data.resize(v.data.size() - (last ? 1 : 0)); },
+      [&](BlockVector& v) {  // beyond the end
+        if (last) v.range = {v.range.begin + 2, v.range.end + 2};
+      },
+      [&](BlockVector& v) {  // a row that nobody has
+        if (!last) return;
+        v.range.begin += 1;
+        v.data.resize(static_cast<std::size_t>(v.width * v.range.size()));
+      },
+  };
+  using Write = void (ResultFile::*)(const DatasetInfo&, const BlockVector&);
+  for (const Write write : {&ResultFile::write_samples, &ResultFile::write_views, &ResultFile::write_stacked_views}) {
+    for (std::size_t i = 0; i < mistakes.size(); ++i) {
+      SCOPED_TRACE(i);
+      BlockVector rows = deal(sizes, 3);
+      mistakes[i](rows);
+      expect_refusal(ExitCode::internal, {"/rows"}, [&] {
+        ResultFile out(world(), file(), false);
+        (out.*write)({"/rows", "1", "rows", {}}, rows);
+        out.commit();
+      });
+      expect_content({});
+    }
+  }
+}
+
+/// Rank 0's path and force count: they may come from its command line alone.
+TEST_F(ResultFileTest, RankZeroNamesTheFile) {
+  const bool root = world().rank() == 0;
+  check_output(world(), root ? file() : file("absent/other.h5"), false);
+  write_number(root ? file() : file("absent/other.h5"), 1);
+  expect_content({"out.h5"});
+  write_number(root ? file() : file("other.h5"), 2, root);
+  expect_content({"out.h5"});
+  expect_refusal(ExitCode::input, {"out.h5: exists"},
+                 [&] { write_number(root ? file() : file("other.h5"), 2, !root); });
+}
+
+}  // namespace
+}  // namespace stepwise
