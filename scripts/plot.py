@@ -96,13 +96,13 @@ def draw_modes(axes: plt.Axes, result: Result) -> None:
             last = place
     axes.set_ylim(-0.03, 1.05)
     axes.set_ylabel(r"eigenvalue $\lambda_j(t)$ of $C$ (dimensionless)")
-    axes.set_xlabel("time $t$ = learning rate × steps (dimensionless)")
+    axes.set_xlabel("time $t$ = learning rate × steps (1 / units of the kernel)")
 
 
 def draw_spectrum(axes: plt.Axes, result: Result) -> None:
     count, gamma = len(result.tau), result.gamma
     largest = np.abs(gamma).max()
-    floor = 1e-13 * largest  # what is smaller is rounding
+    floor = 100 * len(gamma) * np.finfo(float).eps * largest  # as the program counts modes: what is smaller is rounding
     positive, negative = gamma[gamma > floor], -gamma[gamma < -floor][::-1]
     axes.loglog(np.arange(1, len(positive) + 1), positive, color="0.55", linewidth=1.2, label=r"$\gamma_j > 0$")
     if len(negative):

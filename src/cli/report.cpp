@@ -62,11 +62,11 @@ std::string Report::timing_table() const {
   std::string text = fmt::format("{:<28}{:>10}{:>8}{:>10}\n", "stage", "seconds", "%", "GFLOP/s");
   double listed = 0;
   const auto row = [&](const std::string& name, double seconds, const std::string& rate) {
-    text += fmt::format("{:<28}{:>10.3f}{:>8.1f}{:>10}\n", name, seconds, 100 * seconds / total, rate);
+    text += fmt::format("{:<28}{:>10.3f}{:>8.1f}{}\n", name, seconds, 100 * seconds / total, rate);
   };
   for (const StageTime& stage : stages_) {
     listed += stage.seconds;
-    row(stage.name, stage.seconds, stage.flops > 0 ? fmt::format("{:.1f}", stage.flops / stage.seconds / 1e9) : "");
+    row(stage.name, stage.seconds, stage.flops > 0 ? fmt::format("{:>10.1f}", stage.flops / stage.seconds / 1e9) : "");
   }
   row("other", total - listed, "");
   row("total", total, "");
