@@ -13,6 +13,7 @@ namespace {
 
 template <class T>
 std::optional<T> number(const std::string& text) {
+  if (text.starts_with("+-")) return std::nullopt;
   T value{};
   const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
   const char* end = text.data() + text.size();

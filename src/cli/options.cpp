@@ -9,7 +9,6 @@
 #include <fstream>
 #include <map>
 #include <numeric>
-#include <sstream>
 
 #include "stepwise/core/error.hpp"
 
@@ -31,7 +30,7 @@ std::string section_of(const std::string& name) {
 
 [[noreturn]] void unknown(const std::string& where, const std::string& name, const std::vector<Option>& options) {
   auto names = names_of(options);
-  names.insert(names.end(), {"config", "help", "print-config"});
+  if (where.empty()) names.insert(names.end(), {"config", "help", "print-config"});
   const auto meant = nearest(name, names);
   fail(ExitCode::input, "{}unknown option --{}{}", where, name,
        meant ? fmt::format("; did you mean --{}?", *meant) : "; --help lists them all");
@@ -51,7 +50,7 @@ Option& find(const std::string& where, const std::string& name, std::vector<Opti
   return *found;
 }
 
-/// Boost takes "--flag" without a value, and "--flag=value"; people also write "--flag value".
+/// People write "--flag", "--flag value" and "--flag=value"; this leaves the last.
 std::vector<std::string> join_flag_values(const std::vector<std::string>& arguments,
                                           const std::vector<Option>& options) {
   std::vector<std::string> joined;
@@ -59,9 +58,9 @@ std::vector<std::string> join_flag_values(const std::vector<std::string>& argume
     const bool flag = std::any_of(options.begin(), options.end(),
                                   [&](const Option& o) { return o.metavar.empty() && "--" + o.name == arguments[i]; });
     const bool value_follows = i + 1 < arguments.size() && !arguments[i + 1].starts_with("-");
-    if (flag && value_follows) {
-      joined.push_back(arguments[i] + "=" + arguments[i + 1]);
-      ++i;
+    if (flag) {
+      joined.push_back(arguments[i] + "=" + (value_follows ? arguments[i + 1] : "true"));
+      if (value_follows) ++i;
     } else {
       joined.push_back(arguments[i]);
     }
@@ -71,11 +70,7 @@ std::vector<std::string> join_flag_values(const std::vector<std::string>& argume
 
 po::options_description describe(const std::vector<Option>& options) {
   po::options_description description;
-  for (const Option& option : options) {
-    auto* value = po::value<std::string>();
-    if (option.metavar.empty()) value->implicit_value("true");
-    description.add_options()(option.name.c_str(), value);
-  }
+  for (const Option& option : options) description.add_options()(option.name.c_str(), po::value<std::string>());
   description.add_options()("config", po::value<std::string>())("help,h", "")("print-config", "");
   return description;
 }
@@ -95,6 +90,7 @@ po::variables_map parse_command_line(const std::vector<std::string>& arguments, 
   } catch (const po::unknown_option& error) {
     std::string name = error.get_option_name();
     name.erase(0, name.find_first_not_of('-'));
+    name.resize(std::min(name.size(), name.find('=')));
     unknown("", name, options);
   } catch (const po::too_many_positional_options_error&) {
     for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -113,22 +109,34 @@ po::variables_map parse_command_line(const std::vector<std::string>& arguments, 
   return settings;
 }
 
+std::string trimmed(const std::string& text) {
+  constexpr const char* white = " \t\r";
+  const auto first = text.find_first_not_of(white);
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(white) - first + 1);
+}
+
+/// A comment starts with a # that begins a line or follows white space; another # belongs to its word.
+std::string without_comment(const std::string& line) {
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t')) return trimmed(line.substr(0, i));
+  }
+  return trimmed(line);
+}
+
 /// Reads a file line by line, so that every complaint can name the line.
 void read_config(const std::string& path, std::vector<Option>& options, const po::variables_map& command_line) {
   std::ifstream in(path);
   if (!in) fail(ExitCode::input, "--config {}: cannot be opened: {}", path, std::strerror(errno));
-  const auto description = describe(options);
   std::map<std::string, int> seen;
   std::string section;
   std::string line;
   for (int number = 1; std::getline(in, line); ++number) {
     const std::string where = fmt::format("{}:{}: ", path, number);
-    const auto first = line.find_first_not_of(" \t\r");
-    if (first == std::string::npos || line[first] == '#') continue;
-    if (line[first] == '[') {
-      const auto last = line.find(']');
-      if (last == std::string::npos) fail(ExitCode::input, "{}section without a closing ]", where);
-      section = line.substr(first + 1, last - first - 1);
+    line = without_comment(line);
+    if (line.empty()) continue;
+    if (line.front() == '[') {
+      if (line.back() != ']') fail(ExitCode::input, "{}'{}' is not of the form [section]", where, line);
+      section = line.substr(1, line.size() - 2);
       std::vector<std::string> sections;
       for (const Option& option : options) sections.push_back(section_of(option.name));
       if (std::find(sections.begin(), sections.end(), section) == sections.end()) {
@@ -138,20 +146,16 @@ void read_config(const std::string& path, std::vector<Option>& options, const po
       }
       continue;
     }
-    std::istringstream one_line(section.empty() ? line : fmt::format("[{}]\n{}", section, line));
-    po::parsed_options parsed(&description);
-    try {
-      parsed = po::parse_config_file(one_line, description, true);
-    } catch (const po::error&) {
+    const auto equals = line.find('=');
+    const std::string key = trimmed(line.substr(0, equals));
+    if (equals == std::string::npos || key.empty()) {
       fail(ExitCode::input, "{}'{}' is not of the form key = value", where, line);
     }
-    for (const auto& entry : parsed.options) {
-      const std::string& name = entry.string_key;
-      Option& option = find(where, name, options);
-      const auto [earlier, is_new] = seen.emplace(name, number);
-      if (!is_new) fail(ExitCode::input, "{}--{} is given twice, first in line {}", where, name, earlier->second);
-      if (command_line.count(name) == 0) store(option, where, entry.value.at(0));
-    }
+    const std::string name = section.empty() ? key : section + "." + key;
+    Option& option = find(where, name, options);
+    const auto [earlier, is_new] = seen.emplace(name, number);
+    if (!is_new) fail(ExitCode::input, "{}--{} is given twice, first in line {}", where, name, earlier->second);
+    if (command_line.count(name) == 0) store(option, where, trimmed(line.substr(equals + 1)));
   }
   if (in.bad()) fail(ExitCode::input, "--config {}: cannot be read (is it a file?)", path);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "stepwise/core/memory.hpp"
@@ -24,6 +25,10 @@ Report::Report(const Communicator& comm)
       terminal_(comm.rank() == 0 && isatty(STDERR_FILENO) != 0),
       progress_([this](double f) { show(f); }) {}
 
+Report::~Report() {
+  if (terminal_ && !name_.empty()) fmt::print(stderr, "\r\033[K");
+}
+
 void Report::begin(const std::string& name) {
   name_ = name;
   stage_ = Stopwatch();
@@ -43,6 +48,7 @@ void Report::end(double flops) {
   const double seconds = max(comm_, stage_.seconds());
   stages_.push_back({name_, seconds, flops});
   if (comm_.rank() == 0) fmt::print(stderr, "{}{}: {}\n", terminal_ ? "\r\033[K" : "", name_, duration(seconds));
+  name_.clear();
 }
 
 void Report::split_last(const std::vector<StageTime>& parts) {
@@ -68,7 +74,7 @@ std::string Report::timing_table() const {
     listed += stage.seconds;
     row(stage.name, stage.seconds, stage.flops > 0 ? fmt::format("{:>10.1f}", stage.flops / stage.seconds / 1e9) : "");
   }
-  row("other", total - listed, "");
+  row("other", std::max(0.0, total - listed), "");
   row("total", total, "");
   text += fmt::format("peak memory {} on one rank, {} on all {}\n", format_bytes(highest), format_bytes(together),
                       comm_.size());

@@ -42,12 +42,27 @@ void multiply(double alpha, Transpose op_a, const DistMatrix& a, Transpose op_b,
           b.descriptor().data(), &beta, c.local().data, &one, &one, c.descriptor().data());
 }
 
-void multiply_lower_transposed(double alpha, const DistMatrix& l, DistMatrix& b) {
-  require(compatible(l, b) && l.rows() == l.cols() && l.rows() == b.rows(), "multiply_lower_transposed");
-  const int m = static_cast<int>(b.rows());
-  const int n = static_cast<int>(b.cols());
-  pdtrmm_("L", "L", "T", "N", &m, &n, &alpha, l.local().data, &one, &one, l.descriptor().data(), b.local().data, &one,
-          &one, b.descriptor().data());
+void multiply_lower_transposed(double alpha, const DistMatrix& l, const DistMatrix& b, DistMatrix& c) {
+  require(compatible(l, b) && compatible(l, c) && l.rows() == l.cols() && l.rows() == b.rows() &&
+              b.cols() == l.cols() && c.rows() == l.rows() && c.cols() == l.cols(),
+          "multiply_lower_transposed");
+  // Rows [begin, end) of C need only rows from `begin` on of L and B. Few slices keep the products large, and each must
+  // reach every process.
+  constexpr std::int64_t slices = 10;
+  const std::int64_t n = l.rows();
+  const std::int64_t round = l.block() * std::max(l.grid().shape().rows, l.grid().shape().cols);
+  const std::int64_t width = std::max(ceil_div(ceil_div(n, slices), round), std::int64_t{1}) * round;
+  const double beta = 0;
+  for (std::int64_t begin = 0; begin < n; begin += width) {
+    const std::int64_t end = std::min(begin + width, n);
+    const int rows = static_cast<int>(end - begin);
+    const int cols = static_cast<int>(end);
+    const int depth = static_cast<int>(n - begin);
+    const int first = static_cast<int>(begin + 1);
+    pdgemm_("T", "N", &rows, &cols, &depth, &alpha, l.local().data, &first, &first, l.descriptor().data(),
+            b.local().data, &first, &one, b.descriptor().data(), &beta, c.local().data, &first, &one,
+            c.descriptor().data());
+  }
 }
 
 void mirror_lower(DistMatrix& a) {

@@ -6,11 +6,11 @@
 namespace stepwise {
 
 GridShape nearly_square(int size) {
-  int rows = 1;
+  int cols = 1;
   for (int p = 1; p * p <= size; ++p) {
-    if (size % p == 0) rows = p;
+    if (size % p == 0) cols = p;
   }
-  return {rows, size / rows};
+  return {size / cols, cols};
 }
 
 std::shared_ptr<const ProcessGrid> ProcessGrid::create(const Communicator& comm, GridShape shape) {

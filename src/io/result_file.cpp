@@ -1,6 +1,7 @@
 #include "stepwise/io/result_file.hpp"
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <hdf5_hl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <functional>
+#include <numeric>
 #include <optional>
 
 #include "stepwise/core/index.hpp"
@@ -18,6 +21,8 @@ namespace stepwise {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::int64_t room_for_metadata = 1 << 20;
 
 std::string directory_of(const std::string& path) {
   const std::string directory = fs::path(path).parent_path().string();
@@ -46,6 +51,50 @@ void sync(const std::string& path, int flags) {
     fail(ExitCode::io, "{}: cannot be synced to disk: {}", path, std::strerror(reason));
   }
   close(descriptor);
+}
+
+/// Takes disk space up to `bytes`, or says that there is none. It must not be left to the writes: Open MPI's collective
+/// write can lose a full disk on its way to the caller, and HDF5 writes metadata from several ranks, where one that
+/// fails leaves the others waiting for it. HDF5 cuts the file to its length when it closes it.
+void reserve(const std::string& path, std::int64_t bytes) {
+  const int descriptor = open(path.c_str(), O_WRONLY);
+  const int status = descriptor < 0 ? -1 : fallocate(descriptor, 0, 0, bytes);
+  const int reason = errno;
+  if (descriptor >= 0) close(descriptor);
+  if (status != 0 && reason != EOPNOTSUPP && reason != ENOSYS) {
+    fail(ExitCode::io, "{}: no room for {} bytes: {}", path, bytes, std::strerror(reason));
+  }
+}
+
+/// Rank 0 takes the file's name away, and its disk space: closing writes metadata, which must not fail where the disk
+/// is full (see reserve).
+void discard(const Communicator& comm, const std::string& path) {
+  if (comm.rank() != 0) return;
+  (void)!truncate(path.c_str(), 0);
+  unlink(path.c_str());
+}
+
+/// All ranks must be about to make the same HDF5 calls: where one goes another way, the others wait for it for ever.
+/// `text` says what this rank is about to do. Collective. @throws CollectiveError(internal).
+void expect_same(const Communicator& comm, const std::string& text) {
+  const std::string first = broadcast(comm, text);
+  attempt(comm, [&] {
+    if (text != first) fail(ExitCode::internal, "ranks disagree: '{}' here, '{}' on rank 0", text, first);
+  });
+}
+
+/// Every row must be on one rank, and groups of `group` rows together. Collective. @throws CollectiveError(internal).
+void check_rows(const Communicator& comm, const std::string& path, const BlockVector& values, std::int64_t group) {
+  expect_same(comm, fmt::format("{}: {} x {}", path, values.samples, values.width));
+  const Range range = values.range;
+  const std::int64_t total = sum(comm, range.size());
+  attempt(comm, [&] {
+    if (range.begin < 0 || range.size() < 0 || range.end > values.samples || range.begin % group != 0 ||
+        range.end % group != 0 || values.width * range.size() != std::ssize(values.data) || total != values.samples) {
+      fail(ExitCode::internal, "{}: rows {} to {} with {} numbers do not fit into {} x {}, {} rows on all ranks", path,
+           range.begin, range.end, values.data.size(), values.samples, values.width, total);
+    }
+  });
 }
 
 h5::Handle file_access(const Communicator& comm) {
@@ -137,23 +186,39 @@ ResultFile::~ResultFile() {
   if (file_.id() < 0) return;
   // Closing is collective. While this rank alone unwinds it would wait for the others for ever; the job is being
   // aborted.
+  discard(comm_, partial_);
   if (std::uncaught_exceptions() > 0 && !unwinding_together()) {
     file_.release();
   } else {
+    MPI_Barrier(comm_.raw());
     file_ = h5::Handle();
   }
-  if (comm_.rank() == 0) unlink(partial_.c_str());
 }
 
 void ResultFile::attributes(const std::string& object, const Attributes& values) {
+  std::string kinds = "attributes of " + object + ":";
+  for (const auto& [name, value] : values) kinds += fmt::format(" {} {},", name, value.index());
+  expect_same(comm_, kinds);
+  Attributes same = values;  // those of rank 0: a text of another length would be another file
+  for (auto& [name, value] : same) {
+    if (auto* text = std::get_if<std::string>(&value)) *text = broadcast(comm_, *text);
+    if (auto* number = std::get_if<std::int64_t>(&value)) MPI_Bcast(number, 1, MPI_INT64_T, 0, comm_.raw());
+    if (auto* number = std::get_if<double>(&value)) MPI_Bcast(number, 1, MPI_DOUBLE, 0, comm_.raw());
+  }
   attempt(comm_, [&] {
     const h5::Handle target(H5Oopen(file_, object.c_str(), H5P_DEFAULT), H5Oclose, "opening " + object);
-    for (const auto& [name, value] : values) write_attribute(target, name, value);
+    for (const auto& [name, value] : same) write_attribute(target, name, value);
   });
 }
 
 void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type,
                                  const void* data, const Selection& selection, const std::string* dimension) {
+  expect_same(comm_, fmt::format("{} [{}] of [{}], '{}', '{}', {}", info.path, fmt::join(extents, ", "),
+                                 fmt::join(info.scales, ", "), info.units, info.description,
+                                 dimension == nullptr ? "no scale" : *dimension));
+  const auto numbers = std::accumulate(extents.begin(), extents.end(), hsize_t{1}, std::multiplies<>());
+  bytes_ += static_cast<std::int64_t>(numbers * H5Tget_size(type));
+  attempt_on_root(comm_, [&] { reserve(partial_, bytes_ + room_for_metadata); });
   attempt(comm_, [&] {
     const int rank = narrow(static_cast<std::int64_t>(extents.size()), "a number of dimensions");
     const h5::Handle space(H5Screate_simple(rank, extents.data(), nullptr), H5Sclose, "shaping " + info.path);
@@ -169,6 +234,7 @@ void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsiz
                              "opening " + info.scales[i]);
       h5::check(H5DSattach_scale(dataset, scale, i), "attaching " + info.scales[i] + " to " + info.path);
     }
+    if (numbers == 0) return;  // HDF5 gives an empty dataset no address, and refuses to write there
 
     hsize_t elements = selection.count.empty() ? 0 : 1;
     for (std::size_t i = 0; i < selection.count.size(); ++i) elements *= selection.count[i] * selection.block[i];
@@ -197,6 +263,13 @@ void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsiz
 template <class T>
 void ResultFile::write_replicated(const DatasetInfo& info, const std::vector<hsize_t>& extents,
                                   std::span<const T> values, const std::string* dimension) {
+  attempt(comm_, [&] {
+    const auto wanted = std::accumulate(extents.begin(), extents.end(), hsize_t{1}, std::multiplies<>());
+    if (wanted != values.size()) {
+      fail(ExitCode::internal, "{}: {} numbers for a shape of [{}]", info.path, values.size(),
+           fmt::join(extents, ", "));
+    }
+  });
   Selection selection;
   if (comm_.rank() == 0) {
     const std::vector<hsize_t> ones(extents.size(), 1);
@@ -227,6 +300,7 @@ void ResultFile::write_scale(const DatasetInfo& info, const std::string& dimensi
 }
 
 void ResultFile::write_samples(const DatasetInfo& info, const BlockVector& values) {
+  check_rows(comm_, info.path, values, 1);
   const auto width = static_cast<hsize_t>(values.width);
   const auto begin = static_cast<hsize_t>(values.range.begin);
   const auto size = static_cast<hsize_t>(values.range.size());
@@ -254,6 +328,7 @@ std::vector<double> stack_views(const BlockVector& values) {
 }  // namespace
 
 void ResultFile::write_views(const DatasetInfo& info, const BlockVector& values) {
+  check_rows(comm_, info.path, values, 2);
   const auto width = static_cast<hsize_t>(values.width);
   const auto pairs = static_cast<hsize_t>(values.samples / 2);
   const auto begin = static_cast<hsize_t>(values.range.begin / 2);
@@ -265,6 +340,7 @@ void ResultFile::write_views(const DatasetInfo& info, const BlockVector& values)
 }
 
 void ResultFile::write_stacked_views(const DatasetInfo& info, const BlockVector& values) {
+  check_rows(comm_, info.path, values, 2);
   const auto width = static_cast<hsize_t>(values.width);
   const auto pairs = static_cast<hsize_t>(values.samples / 2);
   const auto begin = static_cast<hsize_t>(values.range.begin / 2);
@@ -276,6 +352,7 @@ void ResultFile::write_stacked_views(const DatasetInfo& info, const BlockVector&
 }
 
 std::int64_t ResultFile::commit() {
+  attempt_on_root(comm_, [&] { reserve(partial_, bytes_ + room_for_metadata); });
   attempt(comm_, [&] {
     h5::check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "flushing " + partial_);
     const ssize_t open_objects = H5Fget_obj_count(file_, H5F_OBJ_ALL | H5F_OBJ_LOCAL);

@@ -227,7 +227,7 @@ TEST_F(ResultFileTest, AnExceptionOfItsOwnLeavesNothing) {
   expect_content({});
 }
 
-TEST_F(ResultFileTest, AFailedCommitLeavesNothing) {
+TEST_F(ResultFileTest, ACommitThatFindsTheNameTakenLeavesNothing) {
   ResultFile out(world(), file(), false);
   attempt_on_root(world(), [&] { fs::create_directory(file()); });
   expect_refusal(ExitCode::input, {file(), "is a directory"}, [&] { out.commit(); });
@@ -235,20 +235,49 @@ TEST_F(ResultFileTest, AFailedCommitLeavesNothing) {
 }
 
 /// A full disk, played by a limit on the size of a file.
+class SizeLimit {
+ public:
+  explicit SizeLimit(rlim_t bytes) : action_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit small{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+  }
+  SizeLimit(const SizeLimit&) = delete;
+  SizeLimit& operator=(const SizeLimit&) = delete;
+  ~SizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, action_);
+  }
+
+ private:
+  rlimit before_{};
+  sighandler_t action_;
+};
+
 TEST_F(ResultFileTest, AFullDiskIsAnErrorAndLeavesNothing) {
-  rlimit before{};
-  getrlimit(RLIMIT_FSIZE, &before);
-  const auto old_action = std::signal(SIGXFSZ, SIG_IGN);
-  const rlimit small{64 * 1024, before.rlim_max};
-  setrlimit(RLIMIT_FSIZE, &small);
-  expect_refusal(ExitCode::io, {}, [&] {
-    ResultFile out(world(), file(), false);
-    out.write_samples({"/rows", "1", "rows", {}}, deal(distributions(400, 2)[0], 50));
-    out.commit();
+  const BlockVector rows = deal(distributions(400, 2)[0], 500);
+  const auto refuse = [&](rlim_t room, const std::function<void(ResultFile&)>& work) {
+    expect_refusal(ExitCode::io, {file(".out.h5"), "no room for"}, [&] {
+      ResultFile out(world(), file(), false);
+      const SizeLimit full(room);  // ends before the file does: removing a file makes room
+      work(out);
+    });
+    expect_content({});
+  };
+  refuse(1200 * 1024, [&](auto& out) { out.write_samples({"/rows", "1", "rows", {}}, rows); });
+  refuse(1200 * 1024, [&](auto& out) {
+    out.write({"/number", "1", "a number", {}}, {}, std::vector{1.0});
+    out.write_views({"/rows", "1", "rows", {}}, rows);
   });
-  setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, old_action);
-  expect_content({});
+  refuse(10 * 1024, [&](auto& out) { out.commit(); });  // metadata need room, too
+}
+
+/// Room is taken ahead of the writes, but not kept.
+TEST_F(ResultFileTest, TheFileIsNoLongerThanItsContent) {
+  EXPECT_LT(write_number(file(), 1), 10'000);
+  ResultFile out(world(), file(), true);
+  out.write_samples({"/rows", "1", "rows", {}}, deal(distributions(400, 2)[0], 500));
+  EXPECT_LT(out.commit(), 8 * 800 * 500 + 10'000);
 }
 
 TEST_F(ResultFileTest, AnExistingFileNeedsForce) {
@@ -519,6 +548,7 @@ TEST_F(ResultFileTest, RowsThatDoNotFitTogetherAreAnError) {
   const auto sizes = distributions(8, 2)[0];
   const std::vector<std::function<void(BlockVector&)>> mistakes{
       [&](BlockVector& v) { v.samples += last ? 2 : 0; },
+      [&](BlockVector& v) { v.samples += 2; },
       [&](BlockVector& v) { v.width += last ? 1 : 0; },
       [&](BlockVector& v) { v.data.resize(v.data.size() - (last ? 1 : 0)); },
       [&](BlockVector& v) {  // beyond the end

@@ -15,6 +15,10 @@ namespace stepwise {
 class Report {
  public:
   explicit Report(const Communicator& comm);
+  Report(const Report&) = delete;
+  Report& operator=(const Report&) = delete;
+  /// Leaves a clean line where an exception ended a stage.
+  ~Report();
 
   /// Runs `work` as a stage called `name`. Its argument takes the fraction done, as often as it likes; `flops` is what
   /// the stage stands for, over all ranks. Returns what `work` returns.
@@ -48,7 +52,7 @@ class Report {
 
   const Communicator& comm_;
   bool terminal_ = false;
-  std::string name_;
+  std::string name_;  // of the running stage
   Stopwatch total_;
   Stopwatch stage_;
   double last_shown_ = 0;

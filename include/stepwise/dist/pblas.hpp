@@ -14,8 +14,9 @@ enum class Transpose : char { no = 'N', yes = 'T' };
 /// C := alpha op(A) op(B). C is m x n, op(A) m x k, op(B) k x n. 2 m n k flops.
 void multiply(double alpha, Transpose op_a, const DistMatrix& a, Transpose op_b, const DistMatrix& b, DistMatrix& c);
 
-/// B := alpha L^T B for lower triangular L; the upper triangle of `l` is not read. n^2 m flops.
-void multiply_lower_transposed(double alpha, const DistMatrix& l, DistMatrix& b);
+/// Lower triangle of C := alpha L^T B, for n x n matrices, L lower triangular with zeros above. What stands above the
+/// diagonal of C is not the product's. About n^3 / 3 flops.
+void multiply_lower_transposed(double alpha, const DistMatrix& l, const DistMatrix& b, DistMatrix& c);
 
 /// Overwrites the upper triangle of a square matrix with the transpose of the lower one, so that a is symmetric to the
 /// bit. Every element crosses the network once; memory beyond a: one panel of block columns.

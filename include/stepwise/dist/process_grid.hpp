@@ -13,7 +13,8 @@ struct GridShape {
   friend bool operator==(const GridShape&, const GridShape&) = default;
 };
 
-/// The most nearly square p x q = size with p <= q.
+/// The most nearly square p x q = size with p >= q: reductions to banded form run along process
+/// columns, and two-stage ELPA was up to a third faster on 2 x 1 than on 1 x 2 (docs/performance.md).
 [[nodiscard]] GridShape nearly_square(int size);
 
 /// All ranks of a communicator arranged row by row in a p x q BLACS grid, released at the end. Shared by the matrices

@@ -31,9 +31,12 @@ void check_output(const Communicator& comm, const std::string& path, bool force)
 
 /// An HDF5 file being written by all ranks, under a temporary name in the target's directory. Only commit() gives it
 /// its final name, so a file under that name is always whole; without commit() it is removed. Every member is
-/// collective, and every failure is agreed on. @throws CollectiveError(io).
+/// collective, and every failure is agreed on: a full disk is an error, and so are ranks that disagree on what to
+/// write. Where numbers or attribute values differ, rank 0's count, and so do its path and force. @throws
+/// CollectiveError(io), (internal) for ranks that disagree, shapes that do not fit the numbers, rows that are missing.
 class ResultFile {
  public:
+  /// @throws CollectiveError(io) when the file cannot be created.
   ResultFile(const Communicator& comm, std::string path, bool force);
   ResultFile(const ResultFile&) = delete;
   ResultFile& operator=(const ResultFile&) = delete;
@@ -57,6 +60,7 @@ class ResultFile {
   void write_stacked_views(const DatasetInfo& info, const BlockVector& values);
 
   /// Flushes, closes, reopens for a look, syncs to disk and renames. Returns the file's size in bytes.
+  /// @throws CollectiveError(input) also when something else has taken the name meanwhile.
   std::int64_t commit();
 
  private:
@@ -72,6 +76,7 @@ class ResultFile {
   std::string partial_;
   bool force_;
   h5::Handle file_;
+  std::int64_t bytes_ = 0;  // of datasets
 };
 
 }  // namespace stepwise

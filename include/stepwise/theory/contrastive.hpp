@@ -51,7 +51,7 @@ inline constexpr double residual_limit = 1e-9;
 ///
 /// Collective. @throws CollectiveError(input) when d is not in 1..number of positive modes, saying how many there are;
 /// (numerical) when K is not finite or not positive semidefinite, or a result fails its checks.
-/// Cost: cholesky 1.33 N^3 flops and one eigensolve for d vectors; spectral one more eigensolve for all N vectors and 2
+/// Cost: cholesky 0.67 N^3 flops and one eigensolve for d vectors; spectral one more eigensolve for all N vectors and 2
 /// N^3. Memory per rank beyond k, in local matrices of 8 N^2 / P bytes: W, M, Z and the eigensolver's workspace
 /// (contrastive_matrices). Source: Simon et al. 2023, section 5 and Prop. 5.1.
 [[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation);
