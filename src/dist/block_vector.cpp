@@ -18,15 +18,15 @@ struct Exchange {
   std::int64_t total = 0;
 };
 
-Range group_share(std::int64_t samples, std::int64_t group, int ranks, int rank) {
-  const Range groups = even_share(samples / group, ranks, rank);
+}  // namespace
+
+Range sample_share(const Communicator& comm, std::int64_t samples, std::int64_t group, int rank) {
+  const Range groups = even_share(samples / group, comm.size(), rank);
   return {groups.begin * group, groups.end * group};
 }
 
-}  // namespace
-
 Range sample_share(const Communicator& comm, std::int64_t samples, std::int64_t group) {
-  return group_share(samples, group, comm.size(), comm.rank());
+  return sample_share(comm, samples, group, comm.rank());
 }
 
 BlockVector make_block_vector(const Communicator& comm, std::int64_t samples, std::int64_t width, std::int64_t group) {
@@ -51,7 +51,7 @@ BlockVector to_block_vector(const DistMatrix& matrix, std::int64_t group) {
   attempt(comm, [&] {
     result = make_block_vector(comm, matrix.rows(), matrix.cols(), group);
     for (int rank = 0; rank < comm.size(); ++rank) {
-      const Range target = group_share(matrix.rows(), group, comm.size(), rank);
+      const Range target = sample_share(comm, matrix.rows(), group, rank);
       out.set(rank, local.cols * (rows.first_at_least(target.end, matrix.grid().row()) -
                                   rows.first_at_least(target.begin, matrix.grid().row())));
       const std::int64_t their_row = rank / shape.cols;

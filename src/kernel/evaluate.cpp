@@ -1,12 +1,11 @@
 #include "stepwise/kernel/evaluate.hpp"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "kernel/columns.hpp"
 #include "stepwise/core/index.hpp"
+#include "stepwise/dist/gemm.hpp"
 
 namespace stepwise {
 namespace {
@@ -15,11 +14,9 @@ namespace {
 constexpr double too_close = 0.01;
 
 void inner_products(const Samples& x, Range rows, const Samples& y, Range cols, MatrixView<double> out) {
-  if (out.rows == 0 || out.cols == 0) return;
-  const int m = narrow(x.features, "the number of features");
-  cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, narrow(out.rows, "the height of a tile"),
-              narrow(out.cols, "the width of a tile"), m, 1, x.sample(rows.begin), m, y.sample(cols.begin), m, 0,
-              out.data, narrow(out.stride, "the stride of a tile"));
+  const std::int64_t m = x.features;
+  gemm(1, Transpose::yes, {x.sample(rows.begin), m, out.rows, m}, Transpose::no, {y.sample(cols.begin), m, out.cols, m},
+       0, out);
 }
 
 /// |x - sign y|^2 and |x|^2 - |y|^2 from the differences themselves.

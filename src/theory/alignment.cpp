@@ -1,11 +1,10 @@
 #include "stepwise/theory/alignment.hpp"
 
-#include <cblas.h>
-
 #include <algorithm>
 
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/gemm.hpp"
 
 extern "C" {
 void dgeqrf_(const int* m, const int* n, double* a, const int* lda, double* tau, double* work, const int* lwork,
@@ -48,11 +47,7 @@ InitialCondition align_outputs(const BlockVector& f0, const Embedding& embedding
     }
   });
   std::vector<double> product(static_cast<std::size_t>(d * d));
-  if (f0.range.size() > 0) {
-    const int width = narrow(d, "modes");
-    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, width, width, narrow(f0.range.size(), "samples on one rank"),
-                1, f0.data.data(), width, embedding.dual.data.data(), width, 0, product.data(), width);
-  }
+  gemm(1, Transpose::no, f0.local(), Transpose::yes, embedding.dual.local(), 0, {product.data(), d, d, d});
   sum(comm, product);
   return align({product.data(), d, d, d});
 }

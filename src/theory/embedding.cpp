@@ -1,11 +1,10 @@
 #include "stepwise/theory/embedding.hpp"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/gemm.hpp"
 #include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
@@ -88,9 +87,8 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
       std::fill(sums.begin(), sums.end(), 0.0);
       if (own == 0) return;
       evaluate(kernel, train, {0, own}, samples, {0, size}, {tile.data(), own, size, own});
-      cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, narrow(d, "modes"), narrow(size, "a batch"),
-                  narrow(own, "samples on one rank"), 1, weights.data.data(), narrow(d, "modes"), tile.data(),
-                  narrow(own, "samples on one rank"), 0, sums.data(), narrow(d, "modes"));
+      gemm(1, Transpose::no, weights.local(), Transpose::no, {tile.data(), own, size, own}, 0,
+           {sums.data(), d, size, d});
     });
     sum(comm, std::span(sums).first(static_cast<std::size_t>(d * size)));
     const auto local = result.local();
@@ -104,16 +102,11 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
 
 double whiteness_error(const Embedding& embedding, const Communicator& comm) {
   const std::int64_t d = embedding.train.width;
-  const std::int64_t own = embedding.train.range.size();
   BlockVector swapped = embedding.train;
   swap_views(swapped);
   std::vector<double> c(static_cast<std::size_t>(d * d));
-  if (own > 0) {
-    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, narrow(d, "modes"), narrow(d, "modes"),
-                narrow(own, "samples on one rank"), 1 / static_cast<double>(embedding.train.samples),
-                embedding.train.data.data(), narrow(d, "modes"), swapped.data.data(), narrow(d, "modes"), 0, c.data(),
-                narrow(d, "modes"));
-  }
+  gemm(1 / static_cast<double>(embedding.train.samples), Transpose::no, embedding.train.local(), Transpose::yes,
+       swapped.local(), 0, {c.data(), d, d, d});
   sum(comm, c);
   double worst = 0;
   for (std::int64_t j = 0; j < d; ++j) {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/block_product.hpp"
 #include "stepwise/dist/block_vector.hpp"
 #include "stepwise/dist/pblas.hpp"
 #include "support/grids.hpp"
@@ -260,6 +261,34 @@ TEST(BlockVector, RegroupsRowsBySample) {
         for (std::int64_t s = 0; s < v.range.size(); ++s) {
           for (std::int64_t j = 0; j < width; ++j) {
             ASSERT_EQ(v.local()(j, s), static_cast<double>(1000 * (v.range.begin + s) + j));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(BlockProduct, AgreesWithTheReplicatedProduct) {
+  for (const std::int64_t n : {2, 6, 10, 64}) {
+    for (const auto& grid : every_grid()) {
+      const DistMatrix a = make_matrix(grid, n, n, 4, [](auto i, auto j) { return normal_entry(i, j); });
+      const BlockProduct product(a, 2);
+      const auto full = replicate(a);
+      for (const std::int64_t width : {1, 3}) {
+        const auto number = [](std::int64_t j, std::int64_t s) { return normal_entry(j, s, 11); };
+        BlockVector v = make_block_vector(world(), n, width, 2);
+        BlockVector y = make_block_vector(world(), n, width, 2);
+        for (std::int64_t s = 0; s < v.range.size(); ++s) {
+          for (std::int64_t j = 0; j < width; ++j) v.local()(j, s) = number(j, v.range.begin + s);
+        }
+        product(v.local(), y.local());
+        for (std::int64_t s = 0; s < y.range.size(); ++s) {
+          for (std::int64_t j = 0; j < width; ++j) {
+            double expected = 0;
+            for (std::int64_t k = 0; k < n; ++k) {
+              expected += full[static_cast<std::size_t>(y.range.begin + s + k * n)] * number(j, k);
+            }
+            EXPECT_NEAR(y.local()(j, s), expected, 10 * static_cast<double>(n) * eps);
           }
         }
       }

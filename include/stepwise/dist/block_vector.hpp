@@ -24,6 +24,8 @@ struct BlockVector {
 
 /// This rank's share of n samples when groups of `group` consecutive ones (a pair) must stay together.
 [[nodiscard]] Range sample_share(const Communicator& comm, std::int64_t samples, std::int64_t group);
+/// Another rank's.
+[[nodiscard]] Range sample_share(const Communicator& comm, std::int64_t samples, std::int64_t group, int rank);
 
 /// All zeros. Local.
 [[nodiscard]] BlockVector make_block_vector(const Communicator& comm, std::int64_t samples, std::int64_t width,

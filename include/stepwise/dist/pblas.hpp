@@ -3,13 +3,12 @@
 #include <cstdint>
 
 #include "stepwise/dist/dist_matrix.hpp"
+#include "stepwise/dist/gemm.hpp"
 
 namespace stepwise {
 
 // Operations on whole distributed matrices; all are collective, all matrices share one grid and one block size.
 // Shapes are checked on every rank before any communication. @throws Error(internal) on every rank alike.
-
-enum class Transpose : char { no = 'N', yes = 'T' };
 
 /// C := alpha op(A) op(B). C is m x n, op(A) m x k, op(B) k x n. 2 m n k flops.
 void multiply(double alpha, Transpose op_a, const DistMatrix& a, Transpose op_b, const DistMatrix& b, DistMatrix& c);
