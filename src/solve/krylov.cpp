@@ -1,0 +1,395 @@
+#include "stepwise/solve/krylov.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "solve/small_eigen.hpp"
+#include "stepwise/core/random.hpp"
+#include "stepwise/core/timing.hpp"
+#include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/gemm.hpp"
+
+namespace stepwise {
+namespace {
+
+constexpr double eps = std::numeric_limits<double>::epsilon();
+constexpr std::int64_t check_width = 8;  // random vectors that look for what the start may have missed
+constexpr std::int64_t check_steps = 2;  // and how many blocks deep they look
+
+std::size_t area(std::int64_t rows, std::int64_t cols) {
+  return static_cast<std::size_t>(rows * cols);
+}
+
+/// Vectors over the samples, one per row, with room for more of them.
+class Rows {
+ public:
+  Rows(std::int64_t capacity, std::int64_t samples)
+      : capacity_(capacity), samples_(samples), data_(area(capacity, samples)) {}
+  [[nodiscard]] MatrixView<double> view(std::int64_t first, std::int64_t count) {
+    return {data_.data() + first, count, samples_, capacity_};
+  }
+
+ private:
+  std::int64_t capacity_;
+  std::int64_t samples_;
+  std::vector<double> data_;
+};
+
+void copy(MatrixView<const double> from, MatrixView<double> to) {
+  for (std::int64_t s = 0; s < from.cols; ++s) std::copy_n(from.column(s), from.rows, to.column(s));
+}
+
+class Search {
+ public:
+  Search(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options, Range own)
+      : comm_(comm),
+        t_(t),
+        options_(options),
+        own_(own),
+        sizes_(krylov_sizes(t.samples, options)),
+        width_(sizes_.block + check_width),
+        q_(sizes_.basis, own.size()),
+        kq_(sizes_.basis, own.size()),
+        w_(width_, own.size()),
+        kw_(width_, own.size()),
+        scratch_(sizes_.basis, std::min(own.size(), chunk)),
+        h_(area(sizes_.basis, sizes_.basis)) {}
+
+  KrylovPairs run();
+
+ private:
+  static constexpr std::int64_t chunk = 1024;  // samples rotated at a time
+
+  [[nodiscard]] std::vector<double> inner(MatrixView<const double> a, MatrixView<const double> b) {
+    std::vector<double> product(area(a.rows, b.rows));
+    gemm(1, Transpose::no, a, Transpose::yes, b, 0, {product.data(), a.rows, b.rows, a.rows});
+    sum(comm_, product);
+    return product;
+  }
+  void multiply(MatrixView<const double> v, MatrixView<double> kv) {
+    const Stopwatch watch;
+    t_.kernel(v, kv);
+    pairs_.product_seconds += watch.seconds();
+    pairs_.products += v.rows;
+    ++pairs_.rounds;
+  }
+  void add_random(std::int64_t first, std::int64_t count);
+  std::vector<double> orthogonalise(std::int64_t count, bool with_image);
+  std::int64_t normalise(std::int64_t count, const std::vector<double>& gram, double floor);
+  [[nodiscard]] double length_floor(std::int64_t count);
+  std::int64_t append(std::int64_t count, const std::vector<double>& gram);
+  void rotate(Rows& rows, std::int64_t size, const std::vector<double>& s, std::int64_t kept);
+  void project(const std::vector<double>& gram);
+  void restart();
+  [[nodiscard]] bool converged();
+  void finish();
+
+  const Communicator& comm_;
+  const KernelOperator& t_;
+  const KrylovOptions& options_;
+  Range own_;
+  KrylovSizes sizes_;
+  std::int64_t width_;
+  Rows q_;   // basis, K-orthonormal
+  Rows kq_;  // K times it
+  Rows w_;   // the block being worked on
+  Rows kw_;
+  Rows scratch_;
+  std::vector<double> h_;        // Q^T K T Q, sizes_.basis x sizes_.basis
+  std::int64_t size_ = 0;        // vectors in the basis
+  std::int64_t last_ = 0;        // the first vector of the last block
+  SmallEigenpairs ritz_;         // of h_
+  std::vector<double> outside_;  // ||T y_i - theta_i y_i||_K of the leading Ritz vectors
+  double kernel_norm_ = 0;       // lower bound of ||K||_2 from the products
+  double first_residual_ = 0;
+  std::int64_t drawn_ = 0;           // random vectors so far
+  std::int64_t steps_checked_ = -1;  // steps since random vectors joined to look for missed modes
+  KrylovPairs pairs_;
+};
+
+void Search::add_random(std::int64_t first, std::int64_t count) {
+  const auto v = w_.view(first, count);
+  for (std::int64_t s = 0; s < v.cols; ++s) {
+    for (std::int64_t j = 0; j < count; ++j) {
+      v(j, s) =
+          RandomStream(options_.seed, Purpose::start, own_.begin + s, narrow(drawn_ + j, "random vectors")).normal();
+    }
+  }
+  drawn_ += count;
+}
+
+/// w -= Q (Q^T K w) for the first `count` vectors of w, and the same of K w if `with_image`. Returns Q^T K w.
+std::vector<double> Search::orthogonalise(std::int64_t count, bool with_image) {
+  const auto w = w_.view(0, count);
+  std::vector<double> c = inner(kq_.view(0, size_), w);
+  const MatrixView<const double> coefficients{c.data(), size_, count, std::max(size_, std::int64_t{1})};
+  gemm(-1, Transpose::yes, coefficients, Transpose::no, q_.view(0, size_), 1, w);
+  if (with_image) gemm(-1, Transpose::yes, coefficients, Transpose::no, kq_.view(0, size_), 1, kw_.view(0, count));
+  return c;
+}
+
+/// Squared K-lengths below this are rounding: w^T K w carries an error of eps ||K|| |w|^2.
+double Search::length_floor(std::int64_t count) {
+  const auto w = w_.view(0, count);
+  const auto kw = kw_.view(0, count);
+  std::vector<double> squares(static_cast<std::size_t>(2 * count));
+  for (std::int64_t s = 0; s < w.cols; ++s) {
+    for (std::int64_t j = 0; j < count; ++j) {
+      squares[static_cast<std::size_t>(j)] += w(j, s) * w(j, s);
+      squares[static_cast<std::size_t>(count + j)] += kw(j, s) * kw(j, s);
+    }
+  }
+  sum(comm_, squares);
+  double largest = 0;
+  for (std::int64_t j = 0; j < count; ++j) {
+    const double length = squares[static_cast<std::size_t>(j)];
+    largest = std::max(largest, length);
+    if (length > 0)
+      kernel_norm_ = std::max(kernel_norm_, std::sqrt(squares[static_cast<std::size_t>(count + j)] / length));
+  }
+  const double theta = ritz_.values.empty() ? 0 : std::max(ritz_.values.front(), -ritz_.values.back());
+  return std::max(100 * eps * kernel_norm_ * largest, std::pow(10 * eps * theta, 2));
+}
+
+/// w := Lambda^{-1/2} U^T w with w^T K w = U Lambda U^T, without directions of squared length below `floor`; K w
+/// likewise. Returns how many are left.
+std::int64_t Search::normalise(std::int64_t count, const std::vector<double>& gram, double floor) {
+  SmallEigenpairs lengths = small_eigenpairs(comm_, gram, count);
+  std::int64_t kept = 0;
+  while (kept < count && lengths.values[static_cast<std::size_t>(kept)] > floor) ++kept;
+  for (std::int64_t j = 0; j < kept; ++j) {
+    const double factor = 1 / std::sqrt(lengths.values[static_cast<std::size_t>(j)]);
+    for (std::int64_t i = 0; i < count; ++i) lengths.vectors[area(j, count) + static_cast<std::size_t>(i)] *= factor;
+  }
+  rotate(w_, count, lengths.vectors, kept);
+  rotate(kw_, count, lengths.vectors, kept);
+  return kept;
+}
+
+/// The first `size` rows become their combinations by the first `kept` columns of s.
+void Search::rotate(Rows& rows, std::int64_t size, const std::vector<double>& s, std::int64_t kept) {
+  const auto v = rows.view(0, size);
+  for (std::int64_t begin = 0; begin < v.cols; begin += chunk) {
+    const std::int64_t count = std::min(chunk, v.cols - begin);
+    const auto target = scratch_.view(0, kept).block(0, 0, kept, count);
+    gemm(1, Transpose::yes, {s.data(), size, kept, size}, Transpose::no, v.block(0, begin, size, count), 0, target);
+    copy(target, v.block(0, begin, kept, count));
+  }
+}
+
+/// Makes the first `count` vectors of w, already orthogonal to the basis once and with known K w, its next block.
+std::int64_t Search::append(std::int64_t count, const std::vector<double>& gram) {
+  std::int64_t kept = normalise(count, gram, length_floor(count));
+  if (kept > 0) {
+    (void)orthogonalise(kept, true);
+    kept = normalise(kept, inner(w_.view(0, kept), kw_.view(0, kept)), 0.25);  // all lengths are 1 but for rounding
+  }
+  kept = std::min(kept, sizes_.basis - size_);
+  copy(w_.view(0, kept), q_.view(size_, kept));
+  copy(kw_.view(0, kept), kq_.view(size_, kept));
+  last_ = size_;
+  size_ += kept;
+  return kept;
+}
+
+/// Rayleigh-Ritz, and what of T y lies outside the basis: `gram` is that of T times the last block, outside.
+void Search::project(const std::vector<double>& gram) {
+  std::vector<double> h(area(size_, size_));
+  for (std::int64_t j = 0; j < size_; ++j) {
+    for (std::int64_t i = 0; i < size_; ++i) {
+      const auto at = [&](std::int64_t r, std::int64_t c) {
+        return h_[area(c, sizes_.basis) + static_cast<std::size_t>(r)];
+      };
+      h[area(j, size_) + static_cast<std::size_t>(i)] = (at(i, j) + at(j, i)) / 2;
+    }
+  }
+  ritz_ = small_eigenpairs(comm_, h, size_);
+  const std::int64_t block = size_ - last_;
+  outside_.assign(static_cast<std::size_t>(std::min(options_.modes, size_)), 0);
+  for (std::size_t i = 0; i < outside_.size(); ++i) {
+    const double* tail = ritz_.vectors.data() + area(static_cast<std::int64_t>(i), size_) + last_;
+    double square = 0;
+    for (std::int64_t r = 0; r < block; ++r) {
+      for (std::int64_t c = 0; c < block; ++c)
+        square += tail[r] * gram[area(c, block) + static_cast<std::size_t>(r)] * tail[c];
+    }
+    outside_[i] = std::sqrt(std::max(square, 0.0));
+  }
+}
+
+bool Search::converged() {
+  if (size_ < options_.modes || ritz_.values.empty()) return false;
+  const double theta = ritz_.values.front();
+  const double noise = 100 * static_cast<double>(t_.samples) * eps * theta;
+  if (ritz_.values[static_cast<std::size_t>(options_.modes - 1)] <= noise) return false;
+  const double worst = *std::max_element(outside_.begin(), outside_.end()) / theta;
+  if (first_residual_ == 0) first_residual_ = worst;
+  if (options_.progress && worst > 0) {
+    options_.progress(std::log(worst / first_residual_) /
+                      std::log(std::min(options_.tolerance / first_residual_, 0.5)));
+  }
+  // The random vectors join early enough for their steps to be of use to the others as well.
+  if (steps_checked_ < 0 && worst <= 100 * options_.tolerance) steps_checked_ = 0;
+  return worst <= options_.tolerance && steps_checked_ >= check_steps;
+}
+
+/// Keeps the leading Ritz vectors only; they take their common residual, the next block, with them.
+void Search::restart() {
+  const std::int64_t kept = std::min(options_.modes + sizes_.block, size_ - 1);
+  rotate(q_, size_, ritz_.vectors, kept);
+  rotate(kq_, size_, ritz_.vectors, kept);
+  std::fill(h_.begin(), h_.end(), 0.0);
+  for (std::int64_t i = 0; i < kept; ++i) {
+    h_[area(i, sizes_.basis) + static_cast<std::size_t>(i)] = ritz_.values[static_cast<std::size_t>(i)];
+  }
+  size_ = kept;
+  last_ = kept;
+  ++pairs_.restarts;
+}
+
+KrylovPairs Search::run() {
+  add_random(0, sizes_.block);
+  multiply(w_.view(0, sizes_.block), kw_.view(0, sizes_.block));
+  (void)append(sizes_.block, inner(w_.view(0, sizes_.block), kw_.view(0, sizes_.block)));
+  bool joined = false;
+  while (size_ > 0) {
+    if (pairs_.rounds >= options_.max_products) {
+      const double worst = outside_.empty() ? 1 : *std::max_element(outside_.begin(), outside_.end());
+      throw CollectiveError(
+          ExitCode::numerical,
+          fmt::format("the Krylov method has not converged after {} products: largest residual {:.3g}, wanted {:.3g}; "
+                      "loosen --solver.tolerance, or use --solver.method cholesky",
+                      pairs_.rounds, worst / std::max(ritz_.values.front(), eps), options_.tolerance));
+    }
+    const std::int64_t block = size_ - last_;
+    copy(kq_.view(last_, block), w_.view(0, block));
+    t_.pairing(w_.view(0, block));  // w = T q
+    const std::vector<double> c = orthogonalise(block, false);
+    for (std::int64_t j = 0; j < block; ++j) {
+      for (std::int64_t i = 0; i < size_; ++i) {
+        const double x = c[area(j, size_) + static_cast<std::size_t>(i)];
+        h_[area(last_ + j, sizes_.basis) + static_cast<std::size_t>(i)] = x;
+        h_[area(i, sizes_.basis) + static_cast<std::size_t>(last_ + j)] = x;
+      }
+    }
+    std::int64_t count = block;
+    if (steps_checked_ == 0 && !joined) {
+      const std::int64_t room = std::min(check_width, width_ - block);
+      add_random(block, room);
+      count += room;
+      joined = true;
+    }
+    multiply(w_.view(0, count), kw_.view(0, count));
+    const std::vector<double> outside = inner(w_.view(0, block), kw_.view(0, block));
+    project(outside);
+    if (steps_checked_ >= 0) ++steps_checked_;
+    if (converged()) break;
+    if (size_ == t_.samples) {
+      pairs_.exhausted = true;
+      break;
+    }
+    if (size_ + count > sizes_.basis) restart();
+    std::vector<double> gram = outside;
+    if (count > block) {
+      // The random vectors meet the basis for the first time.
+      for (int pass = 0; pass < 2; ++pass) (void)orthogonalise(count, true);
+      gram = inner(w_.view(0, count), kw_.view(0, count));
+    }
+    if (append(count, gram) > 0) continue;
+    // An invariant subspace: what is left of K must be found from elsewhere, if anything is.
+    add_random(0, sizes_.block);
+    (void)orthogonalise(sizes_.block, false);
+    multiply(w_.view(0, sizes_.block), kw_.view(0, sizes_.block));
+    if (append(sizes_.block, inner(w_.view(0, sizes_.block), kw_.view(0, sizes_.block))) == 0) {
+      pairs_.exhausted = true;
+      break;
+    }
+  }
+  pairs_.exhausted = pairs_.exhausted || size_ == 0;
+  finish();
+  return std::move(pairs_);
+}
+
+/// The wanted Ritz vectors, once more multiplied by T and made orthonormal, with their residuals.
+void Search::finish() {
+  std::int64_t d = 0;
+  const std::int64_t most = std::min(options_.modes, size_);
+  const double noise = ritz_.values.empty() ? 0
+                                            : 100 * static_cast<double>(t_.samples) * eps *
+                                                  std::max(ritz_.values.front(), -ritz_.values.back());
+  while (d < most && ritz_.values[static_cast<std::size_t>(d)] > noise) ++d;
+  BlockVector a;
+  BlockVector ka;
+  attempt(comm_, [&] {
+    a = make_block_vector(comm_, t_.samples, d, t_.group);
+    ka = make_block_vector(comm_, t_.samples, d, t_.group);
+  });
+  if (d > 0) {
+    rotate(kq_, size_, ritz_.vectors, d);
+    copy(kq_.view(0, d), a.local());
+    t_.pairing(a.local());  // a = T y: free of what the random start left in the null space of K
+    multiply(a.local(), ka.local());
+    // (a^T K a)^{-1/2}, then the eigenvectors of T in the span.
+    const auto combine = [&](BlockVector& v, const std::vector<double>& s) {
+      BlockVector result = v;
+      gemm(1, Transpose::yes, {s.data(), d, d, d}, Transpose::no, v.local(), 0, result.local());
+      v = std::move(result);
+    };
+    SmallEigenpairs lengths = small_eigenpairs(comm_, inner(a.local(), ka.local()), d);
+    for (std::int64_t j = 0; j < d; ++j) {
+      const double factor = 1 / std::sqrt(lengths.values[static_cast<std::size_t>(j)]);
+      for (std::int64_t i = 0; i < d; ++i) lengths.vectors[area(j, d) + static_cast<std::size_t>(i)] *= factor;
+    }
+    combine(a, lengths.vectors);
+    combine(ka, lengths.vectors);
+    BlockVector ta = ka;
+    t_.pairing(ta.local());
+    const SmallEigenpairs best = small_eigenpairs(comm_, inner(ka.local(), ta.local()), d);
+    pairs_.values = best.values;
+    for (BlockVector* v : {&a, &ka, &ta}) combine(*v, best.vectors);
+
+    BlockVector& residual = ta;
+    for (std::int64_t s = 0; s < own_.size(); ++s) {
+      for (std::int64_t j = 0; j < d; ++j) {
+        residual.local()(j, s) -= pairs_.values[static_cast<std::size_t>(j)] * a.local()(j, s);
+      }
+    }
+    BlockVector image = residual;
+    multiply(residual.local(), image.local());
+    std::vector<double> squares(static_cast<std::size_t>(d));
+    for (std::int64_t s = 0; s < own_.size(); ++s) {
+      for (std::int64_t j = 0; j < d; ++j) {
+        squares[static_cast<std::size_t>(j)] += residual.local()(j, s) * image.local()(j, s);
+      }
+    }
+    sum(comm_, squares);
+    for (const double square : squares) {
+      pairs_.residuals.push_back(std::sqrt(std::max(square, 0.0)) / pairs_.values.front());
+    }
+  }
+  pairs_.vectors = std::move(a);
+  pairs_.kernel_vectors = std::move(ka);
+}
+
+}  // namespace
+
+KrylovSizes krylov_sizes(std::int64_t samples, const KrylovOptions& options) {
+  std::int64_t block = options.block;
+  if (block == 0) block = options.modes <= 16 ? 16 : options.modes <= 128 ? 32 : 64;
+  block = std::min(block, samples);
+  return {block, std::min(samples, 2 * options.modes + 10 * block + check_width)};
+}
+
+KrylovPairs krylov_pairs(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options) {
+  if (options.modes < 1 || options.modes > t.samples) {
+    throw CollectiveError(ExitCode::input, fmt::format("--modes is {}, must be from 1 to the number of samples, {}",
+                                                       options.modes, t.samples));
+  }
+  const Range own = sample_share(comm, t.samples, t.group);
+  auto search = attempt(comm, [&] { return std::make_unique<Search>(comm, t, options, own); });
+  return search->run();
+}
+
+}  // namespace stepwise
