@@ -71,9 +71,22 @@ class Search {
   void multiply(MatrixView<const double> v, MatrixView<double> kv) {
     const Stopwatch watch;
     t_.kernel(v, kv);
+    if (scale_ == 0) scale_ = largest(kv);
+    for (std::int64_t s = 0; s < kv.cols; ++s) {
+      for (std::int64_t j = 0; j < kv.rows; ++j) kv(j, s) /= scale_;
+    }
     pairs_.product_seconds += watch.seconds();
     pairs_.products += v.rows;
     ++pairs_.rounds;
+  }
+  /// Largest entry, 1 if all are zero.
+  [[nodiscard]] double largest(MatrixView<const double> v) {
+    double entry = 0;
+    for (std::int64_t s = 0; s < v.cols; ++s) {
+      for (std::int64_t j = 0; j < v.rows; ++j) entry = std::max(entry, std::abs(v(j, s)));
+    }
+    entry = max(comm_, entry);
+    return entry > 0 ? entry : 1;
   }
   void add_random(std::int64_t first, std::int64_t count);
   std::vector<double> orthogonalise(std::int64_t count, bool with_image);
@@ -97,10 +110,11 @@ class Search {
   Rows w_;   // the block being worked on
   Rows kw_;
   Rows scratch_;
-  std::vector<double> h_;        // Q^T K T Q, sizes_.basis x sizes_.basis
-  std::int64_t size_ = 0;        // vectors in the basis
-  std::int64_t last_ = 0;        // the first vector of the last block
-  SmallEigenpairs ritz_;         // of h_
+  double scale_ = 0;       // K is divided by its first product's largest entry, so that no square over- or underflows
+  std::vector<double> h_;  // Q^T K T Q, sizes_.basis x sizes_.basis
+  std::int64_t size_ = 0;  // vectors in the basis
+  std::int64_t last_ = 0;  // the first vector of the last block
+  SmallEigenpairs ritz_;   // of h_
   std::vector<double> outside_;  // ||T y_i - theta_i y_i||_K of the leading Ritz vectors
   double kernel_norm_ = 0;       // lower bound of ||K||_2 from the products
   double first_residual_ = 0;
@@ -142,15 +156,15 @@ double Search::length_floor(std::int64_t count) {
     }
   }
   sum(comm_, squares);
-  double largest = 0;
+  double longest = 0;
   for (std::int64_t j = 0; j < count; ++j) {
     const double length = squares[static_cast<std::size_t>(j)];
-    largest = std::max(largest, length);
+    longest = std::max(longest, length);
     if (length > 0)
       kernel_norm_ = std::max(kernel_norm_, std::sqrt(squares[static_cast<std::size_t>(count + j)] / length));
   }
   const double theta = ritz_.values.empty() ? 0 : std::max(ritz_.values.front(), -ritz_.values.back());
-  return std::max(100 * eps * kernel_norm_ * largest, std::pow(10 * eps * theta, 2));
+  return std::max(100 * eps * kernel_norm_ * longest, std::pow(10 * eps * theta, 2));
 }
 
 /// w := Lambda^{-1/2} U^T w with w^T K w = U Lambda U^T, without directions of squared length below `floor`; K w
@@ -369,6 +383,10 @@ void Search::finish() {
       pairs_.residuals.push_back(std::sqrt(std::max(square, 0.0)) / pairs_.values.front());
     }
   }
+  for (double& value : pairs_.values) value *= scale_;
+  const double root = std::sqrt(scale_);
+  for (double& x : a.data) x /= root;
+  for (double& x : ka.data) x *= root;
   pairs_.vectors = std::move(a);
   pairs_.kernel_vectors = std::move(ka);
 }
