@@ -10,6 +10,7 @@
 #include "stepwise/core/memory.hpp"
 #include "stepwise/data/pairs.hpp"
 #include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/block_product.hpp"
 #include "stepwise/io/result_file.hpp"
 #include "stepwise/kernel/assemble.hpp"
 #include "stepwise/theory/contrastive.hpp"
@@ -34,16 +35,43 @@ Layout kernel_layout(const ProcessGrid& grid, std::int64_t n, std::int64_t block
   return {rows, cols, rows.local_count(grid.row()), cols.local_count(grid.col())};
 }
 
-Factorisation first_choice(const SolveConfig& config) {
-  return config.solver.method == "spectral" ? Factorisation::spectral : Factorisation::cholesky;
+/// What --solver.method auto stands for. Up to this many samples the whole spectrum costs seconds, and says more. Not a
+/// function of the number of ranks: results must not depend on it.
+constexpr std::int64_t whole_spectrum_samples = 2000;
+
+std::string choose_method(const SolveConfig& config, std::int64_t samples) {
+  if (config.solver.method != "auto") return config.solver.method;
+  const bool krylov = samples > whole_spectrum_samples &&
+                      2 * krylov_cost(samples, config.modes) < direct_cost(samples, Factorisation::cholesky);
+  return krylov ? "krylov" : "cholesky";
+}
+
+KrylovOptions krylov_options(const SolveConfig& config) {
+  return {.modes = config.modes, .tolerance = config.solver.tolerance, .seed = static_cast<std::uint64_t>(config.seed)};
+}
+
+/// Bytes that this rank will need at the peak.
+double memory_needed(const SolveConfig& config, const std::string& method, const Layout& layout, std::int64_t features,
+                     int ranks) {
+  const double entries = static_cast<double>(layout.local_rows) * static_cast<double>(layout.local_cols);
+  const double samples = static_cast<double>(layout.rows.n);
+  const double inputs = static_cast<double>(layout.local_rows + layout.local_cols) * static_cast<double>(features);
+  double numbers = 0;
+  if (method == "krylov") {
+    const auto basis = static_cast<double>(krylov_sizes(layout.rows.n, krylov_options(config)).basis);
+    numbers = entries + 2.5 * basis * samples / ranks;
+  } else {
+    numbers = contrastive_matrices(method == "spectral" ? Factorisation::spectral : Factorisation::cholesky) * entries;
+  }
+  const double outputs =
+      static_cast<double>(*config.data.test + 4 * layout.rows.n) * static_cast<double>(config.modes) / ranks;
+  return 8 * (std::max(numbers, entries + inputs) + outputs);
 }
 
 /// Refuses at once what would die of memory after hours.
-void check_memory(const Communicator& comm, const SolveConfig& config, const Layout& layout, std::int64_t features) {
-  const double matrices = contrastive_matrices(first_choice(config)) * static_cast<double>(layout.local_rows) *
-                          static_cast<double>(layout.local_cols);
-  const double samples = static_cast<double>(layout.local_rows + layout.local_cols) * static_cast<double>(features);
-  const double bytes = max(comm, 8 * (matrices + samples));
+void check_memory(const Communicator& comm, const SolveConfig& config, const std::string& method, const Layout& layout,
+                  std::int64_t features) {
+  const double bytes = max(comm, memory_needed(config, method, layout, features, comm.size()));
   const std::int64_t ranks = max(comm, std::int64_t{ranks_on_node(comm)});
   const auto seen = available_memory();
   const std::int64_t unknown = std::numeric_limits<std::int64_t>::max();
@@ -51,11 +79,10 @@ void check_memory(const Communicator& comm, const SolveConfig& config, const Lay
   if (available != unknown && bytes > static_cast<double>(available)) {
     throw CollectiveError(
         ExitCode::memory,
-        fmt::format(
-            "not enough memory for {} pairs: --solver.method {} needs {} per rank (2n = {} samples), {} is available "
-            "per rank; use more nodes, or fewer pairs",
-            *config.data.pairs, config.solver.method, format_bytes(bytes), layout.rows.n,
-            format_bytes(static_cast<double>(available))));
+        fmt::format("not enough memory for --data.pairs {} (2n = {} samples), --data.test {} and --modes {}: "
+                    "--solver.method {} needs {} per rank, {} is available per rank; use more nodes, or less data",
+                    *config.data.pairs, layout.rows.n, *config.data.test, config.modes, method, format_bytes(bytes),
+                    format_bytes(static_cast<double>(available))));
   }
 }
 
@@ -99,17 +126,24 @@ std::vector<std::int64_t> local_numbers(const BlockCyclic& map, int proc) {
   return numbers;
 }
 
-/// The modes by the method asked for; auto goes on to spectral where Cholesky does not reach its accuracy.
-ContrastiveModes find_modes(const DistMatrix& k, const SolveConfig& config, Factorisation& factorisation,
-                            Report& report) {
+/// The modes by `method`; auto goes on from cholesky to spectral where it does not reach its accuracy.
+ContrastiveModes find_modes(const DistMatrix& k, const SolveConfig& config, std::string& method, Report& report,
+                            const Progress& progress) {
+  if (method == "krylov") {
+    KrylovOptions options = krylov_options(config);
+    options.progress = progress;
+    ContrastiveModes modes = krylov_modes(k.comm(), k.rows(), BlockProduct(k, views_per_pair), options);
+    modes.mean_pair_kernel = mean_pair_kernel(k);
+    return modes;
+  }
   try {
-    return contrastive_modes(k, config.modes, factorisation);
+    return contrastive_modes(k, config.modes, method == "spectral" ? Factorisation::spectral : Factorisation::cholesky);
   } catch (const CollectiveError& error) {
     if (config.solver.method != "auto" || error.code() != ExitCode::numerical) throw;
     report.note(fmt::format("{}; going on with --solver.method spectral", error.what()));
   }
-  factorisation = Factorisation::spectral;
-  return contrastive_modes(k, config.modes, factorisation);
+  method = "spectral";
+  return contrastive_modes(k, config.modes, Factorisation::spectral);
 }
 
 }  // namespace
@@ -127,19 +161,20 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
       fail(ExitCode::input, "--modes is {}, but {} pairs (2n = {} samples) have at most {} positive modes",
            config.modes, n, samples, n);
     }
-    return std::pair(make_kernel(config, features), make_grid(config, comm.size()));
+    return std::pair(make_kernel(config, features), grid_shape(config, comm.size()));
   });
   const auto grid = ProcessGrid::create(comm, shape);
-  config.solver.block_size =
+  const std::int64_t block =
       fitting_block(samples, std::max(shape.rows, shape.cols), config.solver.block_size, views_per_pair);
-  const Layout layout = kernel_layout(*grid, samples, config.solver.block_size);
-  check_memory(comm, config, layout, features);
+  const Layout layout = kernel_layout(*grid, samples, block);
+  SolveResult result;
+  result.method = choose_method(config, samples);
+  check_memory(comm, config, result.method, layout, features);
 
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
   }
 
-  SolveResult result;
   const double entries = static_cast<double>(samples) * static_cast<double>(samples);
   {
     const DistMatrix k = [&] {
@@ -150,17 +185,15 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
         });
       });
       return report.stage("kernel matrix", entries * static_cast<double>(features), [&](const Progress& progress) {
-        return assemble(kernel, rows, cols, grid, samples, config.solver.block_size, progress);
+        return assemble(kernel, rows, cols, grid, samples, block, progress);
       });
     }();
-    result.factorisation = first_choice(config);
-    const ContrastiveModes modes =
-        report.stage("modes", 0, [&](const auto&) { return find_modes(k, config, result.factorisation, report); });
-    report.split_last(modes.stages);
-    for (const std::string& text : modes.notes) report.note(text);
-    result.embedding = training_embedding(modes);
-    result.take_spectrum(modes);
+    result.modes = report.stage(
+        "modes", 0, [&](const Progress& progress) { return find_modes(k, config, result.method, report, progress); });
+    report.split_last(result.modes.stages);
+    for (const std::string& text : result.modes.notes) report.note(text);
   }
+  result.embedding = training_embedding(result.modes, comm);
   result.whiteness_error = whiteness_error(result.embedding, comm);
 
   if (test_count(pairs) > 0) {
@@ -188,7 +221,7 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
       trajectory(gamma, result.s0, time_grid(gamma, result.s0, config.dynamics.points, config.dynamics.t_max));
 
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
-    return write_result({comm, config, command, pairs, describe(kernel), *grid, report.stages()}, result);
+    return write_result({comm, config, command, pairs, describe(kernel), *grid, block, report.stages()}, result);
   });
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {

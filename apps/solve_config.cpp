@@ -51,8 +51,10 @@ std::vector<Option> solve_options(SolveConfig& c) {
       integer_option("kernel.degree", "P", "p of polynomial (x.y/m + c)^p", c.kernel.degree, 1, 100),
       real_option("kernel.offset", "C", "c of polynomial (x.y/m + c)^p", c.kernel.offset, 0, unbounded),
 
-      choice_option("solver.method", "how K is factored; auto: cholesky, spectral where that fails", c.solver.method,
-                    {"auto", "cholesky", "spectral"}),
+      choice_option("solver.method", "krylov: products with K; cholesky, spectral: all of gamma; auto: what is cheaper",
+                    c.solver.method, {"auto", "krylov", "cholesky", "spectral"}),
+      real_option("solver.tolerance", "E", "krylov: largest residual ||T a - gamma a||_K / gamma_1", c.solver.tolerance,
+                  1e-13, 1e-2),
       integer_option("solver.block-size", "NB", "block size of the distribution, even; made smaller for few samples",
                      c.solver.block_size, 2, 4096),
       text_option("solver.grid", "PxQ", "process grid; auto: as square as the number of ranks allows", c.solver.grid),
@@ -134,7 +136,7 @@ Kernel make_kernel(SolveConfig& c, std::int64_t features) {
   return kernel;
 }
 
-GridShape make_grid(SolveConfig& c, int ranks) {
+GridShape grid_shape(const SolveConfig& c, int ranks) {
   GridShape shape = nearly_square(ranks);
   if (c.solver.grid != "auto") {
     const std::string& text = c.solver.grid;
@@ -148,7 +150,6 @@ GridShape make_grid(SolveConfig& c, int ranks) {
       fail(ExitCode::input, "--solver.grid is '{}', must be PxQ with P times Q the number of ranks, {}", text, ranks);
     }
   }
-  c.solver.grid = fmt::format("{}x{}", shape.rows, shape.cols);
   return shape;
 }
 

@@ -39,6 +39,7 @@ struct SolveConfig {
   } kernel;
   struct {
     std::string method = "auto";
+    double tolerance = 1e-10;
     std::int64_t block_size = 64;
     std::string grid = "auto";
   } solver;
@@ -66,6 +67,6 @@ void check_consistency(const SolveConfig& config);
 [[nodiscard]] Kernel make_kernel(SolveConfig& config, std::int64_t features);
 
 /// The process grid for `ranks` ranks. @throws Error(input) when --solver.grid is not P x Q = ranks.
-[[nodiscard]] GridShape make_grid(SolveConfig& config, int ranks);
+[[nodiscard]] GridShape grid_shape(const SolveConfig& config, int ranks);
 
 }  // namespace stepwise

@@ -35,10 +35,10 @@ Attributes root_attributes(const ResultOrigin& origin, const SolveResult& result
        {"seed", config.seed},
        {"ranks", std::int64_t{origin.comm.size()}},
        {"threads_per_rank", std::int64_t{omp_get_max_threads()}},
-       {"process_grid", config.solver.grid},
-       {"block_size", config.solver.block_size},
-       {"solver_method", result.factorisation == Factorisation::cholesky ? "cholesky" : "spectral"},
-       {"eigensolver", name(result.eigensolver)},
+       {"process_grid", fmt::format("{}x{}", origin.grid.shape().rows, origin.grid.shape().cols)},
+       {"block_size", origin.block},
+       {"solver_method", result.method},
+       {"eigensolver", solver_name(result.modes)},
        {"kernel_convention", origin.kernel_convention},
        {"sign_convention", "in every mode the training sample with the largest |f_j| is positive"}});
   return attributes;
@@ -51,7 +51,7 @@ void write_scales(ResultFile& file, const SolveResult& result) {
     file.write_scale({"/" + name, "1", description, {}}, name, numbers_from(first, count));
   };
   scale("mode", "number of a mode, by descending gamma", 1, result.embedding.train.width);
-  scale("eigenvalue", "number of an eigenvalue, descending", 1, samples);
+  scale("eigenvalue", "number of an eigenvalue, descending", 1, static_cast<std::int64_t>(result.modes.gamma.size()));
   scale("pair", "number of a positive pair", 0, samples / 2);
   scale("view", "view of a pair: 0 is x, 1 is x'", 0, 2);
   scale("sample", "number of a sample in the combined data set: i is view 0 of pair i, n + i is view 1", 0, samples);
@@ -87,7 +87,7 @@ void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const Solve
               "1",
               "||T a_j - gamma_j a_j||_K / gamma_1 of each mode, with the kernel matrix itself",
               {"/mode"}},
-             {result.residuals.size()}, result.residuals);
+             {result.modes.residuals.size()}, result.modes.residuals);
   const auto count = [&](const std::string& name, std::int64_t number, const std::string& description) {
     file.write({"/diagnostics/" + name, "1", description, {}}, {}, std::vector<std::int64_t>{number});
   };
@@ -95,42 +95,36 @@ void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const Solve
     file.write({"/diagnostics/" + name, units, description, {}}, {}, std::vector<double>{x});
   };
   const std::string kernel_units = "units of k";
-  count("positive_modes", result.positive, "number of gamma above the noise floor");
-  count("rank", result.rank, "number of |gamma| above the noise floor: the numerical rank of K_Gamma");
-  number("noise_floor", result.noise_floor, kernel_units,
+  number("noise_floor", result.modes.noise_floor, kernel_units,
          "100 * 2n * eps * max |gamma|: smaller eigenvalues are rounding");
-  number("mean_pair_kernel", result.mean_pair_kernel, kernel_units,
+  number("mean_pair_kernel", result.modes.mean_pair_kernel, kernel_units,
          "(1/n) sum_i k(x_i, x'_i), equal to the sum of all gamma");
-  number("trace_error", result.trace_error, "1", "|sum of gamma - mean_pair_kernel| / max |gamma|");
   number("whiteness_error", result.whiteness_error, "1", "max |C - I|, C = F P F^T / 2n of the training embedding");
   number("rkhs_norm_squared", rkhs_norm_squared(result.embedding.gamma), "1 / units of k",
          "squared RKHS norm of the embedding, the sum of 1 / gamma_j over the modes");
-  number("cholesky_shift", result.shift, kernel_units,
-         "what was added to the diagonal of K before Cholesky; 0 for spectral");
-  number("eigensolver_residual", result.eigen_residual, "1",
-         "max_j ||M z - gamma z||_2 / (2n eps ||M||_F); healthy below 1");
-  number("eigensolver_orthogonality", result.eigen_orthogonality, "1", "max |Z^T Z - I| / (2n eps); healthy below 1");
+  if (const auto* direct = std::get_if<DirectReport>(&result.modes.report)) {
+    count("positive_modes", direct->positive, "number of gamma above the noise floor");
+    count("rank", direct->rank, "number of |gamma| above the noise floor: the numerical rank of K_Gamma");
+    number("trace_error", direct->trace_error, "1", "|sum of gamma - mean_pair_kernel| / max |gamma|");
+    number("cholesky_shift", direct->shift, kernel_units,
+           "what was added to the diagonal of K before Cholesky; 0 for spectral");
+    number("eigensolver_residual", direct->eigensolve.residual, "1",
+           "max_j ||M z - gamma z||_2 / (2n eps ||M||_F); healthy below 1");
+    number("eigensolver_orthogonality", direct->eigensolve.orthogonality, "1",
+           "max |Z^T Z - I| / (2n eps); healthy below 1");
+  } else {
+    const auto& krylov = std::get<KrylovReport>(result.modes.report);
+    count("krylov_rounds", krylov.rounds, "passes over the kernel matrix");
+    count("krylov_products", krylov.products, "vectors that the kernel matrix was multiplied with");
+    count("krylov_restarts", krylov.restarts, "times that the basis was cut back to its leading Ritz vectors");
+    number("krylov_tolerance", krylov.tolerance, "1", "what every entry of residual had to stay below");
+  }
   Attributes seconds;
   for (const StageTime& stage : origin.stages) seconds.emplace_back("seconds: " + stage.name, stage.seconds);
   file.attributes("/diagnostics", seconds);
 }
 
 }  // namespace
-
-void SolveResult::take_spectrum(const ContrastiveModes& modes) {
-  eigensolver = modes.gamma_report.solver;
-  gamma = modes.gamma;
-  kernel_eigenvalues = modes.kernel_eigenvalues;
-  residuals = modes.residuals;
-  positive = modes.positive;
-  rank = modes.rank;
-  noise_floor = modes.noise_floor;
-  mean_pair_kernel = modes.mean_pair_kernel;
-  trace_error = modes.trace_error;
-  shift = modes.shift;
-  eigen_residual = modes.gamma_report.residual;
-  eigen_orthogonality = modes.gamma_report.orthogonality;
-}
 
 std::int64_t write_result(const ResultOrigin& origin, const SolveResult& result) {
   ResultFile file(origin.comm, origin.config.output, origin.config.force);
@@ -142,15 +136,16 @@ std::int64_t write_result(const ResultOrigin& origin, const SolveResult& result)
   const std::string time_units = "learning rate x steps / units of k";
   file.write({"/spectrum/gamma",
               kernel_units,
-              "all eigenvalues of the contrastive kernel K_Gamma, descending",
+              "eigenvalues of the contrastive kernel K_Gamma, descending: all 2n by a direct method, else the modes",
               {"/eigenvalue"}},
-             {result.gamma.size()}, result.gamma);
-  if (!result.kernel_eigenvalues.empty()) {
+             {result.modes.gamma.size()}, result.modes.gamma);
+  const auto* direct = std::get_if<DirectReport>(&result.modes.report);
+  if (direct != nullptr && !direct->kernel_eigenvalues.empty()) {
     file.write({"/spectrum/kernel_eigenvalues",
                 kernel_units,
                 "all eigenvalues of the kernel matrix K, descending",
                 {"/eigenvalue"}},
-               {result.kernel_eigenvalues.size()}, result.kernel_eigenvalues);
+               {direct->kernel_eigenvalues.size()}, direct->kernel_eigenvalues);
   }
   file.write_stacked_views({"/modes/dual",
                             "1 / sqrt(units of k)",
@@ -194,13 +189,17 @@ std::string modes_table(const SolveResult& result) {
   const std::size_t d = result.tau.size();
   std::string text = fmt::format("{:>6}{:>16}{:>16}{:>12}\n", "mode", "gamma", "tau", "residual");
   for (std::size_t j = 0; j < std::min(d, most_rows); ++j) {
-    text +=
-        fmt::format("{:>6}{:>16.8g}{:>16.8g}{:>12.1e}\n", j + 1, result.gamma[j], result.tau[j], result.residuals[j]);
+    text += fmt::format("{:>6}{:>16.8g}{:>16.8g}{:>12.1e}\n", j + 1, result.modes.gamma[j], result.tau[j],
+                        result.modes.residuals[j]);
   }
   if (d > most_rows) text += fmt::format("   ... {} more in the file\n", d - most_rows);
-  text += fmt::format(
-      "{} positive modes among {} samples, rank {}, by {} and {}\n", result.positive, result.gamma.size(), result.rank,
-      result.factorisation == Factorisation::cholesky ? "cholesky" : "spectral", name(result.eigensolver));
+  const std::string counts = [&] {
+    const auto* direct = std::get_if<DirectReport>(&result.modes.report);
+    if (direct == nullptr) return fmt::format("{} modes of {} samples", d, result.embedding.train.samples);
+    return fmt::format("{} positive modes among {} samples, rank {}", direct->positive, result.modes.gamma.size(),
+                       direct->rank);
+  }();
+  text += fmt::format("{}, by {} and {}\n", counts, result.method, solver_name(result.modes));
   return text;
 }
 

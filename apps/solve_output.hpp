@@ -11,21 +11,10 @@
 
 namespace stepwise {
 
-/// What was found, without the matrices it was found from.
+/// What was found.
 struct SolveResult {
-  Factorisation factorisation = Factorisation::cholesky;
-  Eigensolver eigensolver = Eigensolver::scalapack;
-  std::vector<double> gamma;  ///< all 2n
-  std::vector<double> kernel_eigenvalues;
-  std::vector<double> residuals;
-  std::int64_t positive = 0;
-  std::int64_t rank = 0;
-  double noise_floor = 0;
-  double mean_pair_kernel = 0;
-  double trace_error = 0;
-  double shift = 0;
-  double eigen_residual = 0;
-  double eigen_orthogonality = 0;
+  std::string method;  ///< cholesky, spectral or krylov
+  ContrastiveModes modes;
   double whiteness_error = 0;
 
   Embedding embedding;
@@ -34,8 +23,6 @@ struct SolveResult {
   std::vector<double> tau;
   std::vector<double> half_rise;
   Trajectory trajectory;
-
-  void take_spectrum(const ContrastiveModes& modes);
 };
 
 /// Where a result comes from, for the file's attributes.
@@ -46,6 +33,7 @@ struct ResultOrigin {
   const PairSource& pairs;
   std::string kernel_convention;
   const ProcessGrid& grid;
+  std::int64_t block = 0;
   const std::vector<StageTime>& stages;
 };
 

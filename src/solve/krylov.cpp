@@ -15,6 +15,7 @@ namespace stepwise {
 namespace {
 
 constexpr double eps = std::numeric_limits<double>::epsilon();
+constexpr double infinite = std::numeric_limits<double>::infinity();
 constexpr std::int64_t check_width = 8;  // random vectors that look for what the start may have missed
 constexpr std::int64_t check_steps = 2;  // and how many blocks deep they look
 
@@ -71,7 +72,14 @@ class Search {
   void multiply(MatrixView<const double> v, MatrixView<double> kv) {
     const Stopwatch watch;
     t_.kernel(v, kv);
-    if (scale_ == 0) scale_ = largest(kv);
+    if (scale_ == 0) {
+      scale_ = largest(kv);
+      if (!std::isfinite(scale_)) {
+        throw CollectiveError(
+            ExitCode::input,
+            "the kernel matrix has entries that are NaN or infinite: rescale the data or the kernel's parameters");
+      }
+    }
     for (std::int64_t s = 0; s < kv.cols; ++s) {
       for (std::int64_t j = 0; j < kv.rows; ++j) kv(j, s) /= scale_;
     }
@@ -79,20 +87,23 @@ class Search {
     pairs_.products += v.rows;
     ++pairs_.rounds;
   }
-  /// Largest entry, 1 if all are zero.
+  /// Largest entry, 1 if all are zero, infinite if one is NaN.
   [[nodiscard]] double largest(MatrixView<const double> v) {
     double entry = 0;
     for (std::int64_t s = 0; s < v.cols; ++s) {
-      for (std::int64_t j = 0; j < v.rows; ++j) entry = std::max(entry, std::abs(v(j, s)));
+      for (std::int64_t j = 0; j < v.rows; ++j) {
+        if (!(std::abs(v(j, s)) <= entry)) entry = std::isnan(v(j, s)) ? infinite : std::abs(v(j, s));
+      }
     }
     entry = max(comm_, entry);
     return entry > 0 ? entry : 1;
   }
   void add_random(std::int64_t first, std::int64_t count);
   std::vector<double> orthogonalise(std::int64_t count, bool with_image);
-  std::int64_t normalise(std::int64_t count, const std::vector<double>& gram, double floor);
-  [[nodiscard]] double length_floor(std::int64_t count);
-  std::int64_t append(std::int64_t count, const std::vector<double>& gram);
+  std::int64_t normalise(std::int64_t count, const std::vector<double>& scale, double floor);
+  [[nodiscard]] std::vector<double> length_noise(std::int64_t count);
+  std::int64_t append_random();
+  std::int64_t append(std::int64_t count);
   void rotate(Rows& rows, std::int64_t size, const std::vector<double>& s, std::int64_t kept);
   void project(const std::vector<double>& gram);
   void restart();
@@ -144,11 +155,12 @@ std::vector<double> Search::orthogonalise(std::int64_t count, bool with_image) {
   return c;
 }
 
-/// Squared K-lengths below this are rounding: w^T K w carries an error of eps ||K|| |w|^2.
-double Search::length_floor(std::int64_t count) {
+/// For each vector of w, the squared K-length below which it is rounding: w^T K w carries an error of eps ||K|| |w|^2.
+std::vector<double> Search::length_noise(std::int64_t count) {
   const auto w = w_.view(0, count);
   const auto kw = kw_.view(0, count);
-  std::vector<double> squares(static_cast<std::size_t>(2 * count));
+  const auto size = static_cast<std::size_t>(count);
+  std::vector<double> squares(2 * size);
   for (std::int64_t s = 0; s < w.cols; ++s) {
     for (std::int64_t j = 0; j < count; ++j) {
       squares[static_cast<std::size_t>(j)] += w(j, s) * w(j, s);
@@ -156,26 +168,32 @@ double Search::length_floor(std::int64_t count) {
     }
   }
   sum(comm_, squares);
-  double longest = 0;
-  for (std::int64_t j = 0; j < count; ++j) {
-    const double length = squares[static_cast<std::size_t>(j)];
-    longest = std::max(longest, length);
-    if (length > 0)
-      kernel_norm_ = std::max(kernel_norm_, std::sqrt(squares[static_cast<std::size_t>(count + j)] / length));
+  for (std::size_t j = 0; j < size; ++j) {
+    if (squares[j] > 0) kernel_norm_ = std::max(kernel_norm_, std::sqrt(squares[size + j] / squares[j]));
   }
   const double theta = ritz_.values.empty() ? 0 : std::max(ritz_.values.front(), -ritz_.values.back());
-  return std::max(100 * eps * kernel_norm_ * longest, std::pow(10 * eps * theta, 2));
+  std::vector<double> noise;
+  for (std::size_t j = 0; j < size; ++j) {
+    noise.push_back(std::max(100 * eps * kernel_norm_ * squares[j], std::pow(10 * eps * theta, 2)));
+  }
+  return noise;
 }
 
-/// w := Lambda^{-1/2} U^T w with w^T K w = U Lambda U^T, without directions of squared length below `floor`; K w
-/// likewise. Returns how many are left.
-std::int64_t Search::normalise(std::int64_t count, const std::vector<double>& gram, double floor) {
-  SmallEigenpairs lengths = small_eigenpairs(comm_, gram, count);
+/// w := Lambda^{-1/2} U^T D w with D (w^T K w) D = U Lambda U^T and D = diag(scale); K w likewise. What Lambda leaves
+/// below `floor` is dropped. Returns how many are left.
+std::int64_t Search::normalise(std::int64_t count, const std::vector<double>& scale, double floor) {
+  std::vector<double> scaled = inner(w_.view(0, count), kw_.view(0, count));
+  for (std::size_t j = 0; j < scale.size(); ++j) {
+    for (std::size_t i = 0; i < scale.size(); ++i) scaled[i + j * scale.size()] *= scale[i] * scale[j];
+  }
+  SmallEigenpairs lengths = small_eigenpairs(comm_, scaled, count);
   std::int64_t kept = 0;
   while (kept < count && lengths.values[static_cast<std::size_t>(kept)] > floor) ++kept;
   for (std::int64_t j = 0; j < kept; ++j) {
     const double factor = 1 / std::sqrt(lengths.values[static_cast<std::size_t>(j)]);
-    for (std::int64_t i = 0; i < count; ++i) lengths.vectors[area(j, count) + static_cast<std::size_t>(i)] *= factor;
+    for (std::int64_t i = 0; i < count; ++i) {
+      lengths.vectors[area(j, count) + static_cast<std::size_t>(i)] *= factor * scale[static_cast<std::size_t>(i)];
+    }
   }
   rotate(w_, count, lengths.vectors, kept);
   rotate(kw_, count, lengths.vectors, kept);
@@ -194,11 +212,17 @@ void Search::rotate(Rows& rows, std::int64_t size, const std::vector<double>& s,
 }
 
 /// Makes the first `count` vectors of w, already orthogonal to the basis once and with known K w, its next block.
-std::int64_t Search::append(std::int64_t count, const std::vector<double>& gram) {
-  std::int64_t kept = normalise(count, gram, length_floor(count));
-  if (kept > 0) {
+std::int64_t Search::append(std::int64_t count) {
+  // In units of their noise short vectors count as much as long ones.
+  std::vector<double> scale = length_noise(count);
+  for (double& noise : scale) noise = noise > 0 ? 1 / std::sqrt(noise) : 0;
+  std::int64_t kept = normalise(count, scale, 1);
+  // What loses its length once more lies in the span of the basis, and its rest is rounding. The second pass is for
+  // directions that came out of the first with few good digits.
+  constexpr int passes = 2;
+  for (int pass = 0; pass < passes && kept > 0; ++pass) {
     (void)orthogonalise(kept, true);
-    kept = normalise(kept, inner(w_.view(0, kept), kw_.view(0, kept)), 0.25);  // all lengths are 1 but for rounding
+    kept = normalise(kept, std::vector<double>(static_cast<std::size_t>(kept), 1), 0.25);
   }
   kept = std::min(kept, sizes_.basis - size_);
   copy(w_.view(0, kept), q_.view(size_, kept));
@@ -246,7 +270,7 @@ bool Search::converged() {
   }
   // The random vectors join early enough for their steps to be of use to the others as well.
   if (steps_checked_ < 0 && worst <= 100 * options_.tolerance) steps_checked_ = 0;
-  return worst <= options_.tolerance && steps_checked_ >= check_steps;
+  return worst <= options_.tolerance / 2 && steps_checked_ >= check_steps;
 }
 
 /// Keeps the leading Ritz vectors only; they take their common residual, the next block, with them.
@@ -263,10 +287,23 @@ void Search::restart() {
   ++pairs_.restarts;
 }
 
+/// A block of random vectors as the next one of the basis, through T: dual vectors are to lie in its range, free of the
+/// null space of K.
+std::int64_t Search::append_random() {
+  const std::int64_t count = sizes_.block;
+  const auto w = w_.view(0, count);
+  const auto kw = kw_.view(0, count);
+  add_random(0, count);
+  multiply(w, kw);
+  copy(kw, w);
+  t_.pairing(w);
+  (void)orthogonalise(count, false);
+  multiply(w, kw);
+  return append(count);
+}
+
 KrylovPairs Search::run() {
-  add_random(0, sizes_.block);
-  multiply(w_.view(0, sizes_.block), kw_.view(0, sizes_.block));
-  (void)append(sizes_.block, inner(w_.view(0, sizes_.block), kw_.view(0, sizes_.block)));
+  (void)append_random();
   bool joined = false;
   while (size_ > 0) {
     if (pairs_.rounds >= options_.max_products) {
@@ -305,18 +342,13 @@ KrylovPairs Search::run() {
       break;
     }
     if (size_ + count > sizes_.basis) restart();
-    std::vector<double> gram = outside;
     if (count > block) {
       // The random vectors meet the basis for the first time.
       for (int pass = 0; pass < 2; ++pass) (void)orthogonalise(count, true);
-      gram = inner(w_.view(0, count), kw_.view(0, count));
     }
-    if (append(count, gram) > 0) continue;
+    if (append(count) > 0) continue;
     // An invariant subspace: what is left of K must be found from elsewhere, if anything is.
-    add_random(0, sizes_.block);
-    (void)orthogonalise(sizes_.block, false);
-    multiply(w_.view(0, sizes_.block), kw_.view(0, sizes_.block));
-    if (append(sizes_.block, inner(w_.view(0, sizes_.block), kw_.view(0, sizes_.block))) == 0) {
+    if (append_random() == 0) {
       pairs_.exhausted = true;
       break;
     }
@@ -326,7 +358,7 @@ KrylovPairs Search::run() {
   return std::move(pairs_);
 }
 
-/// The wanted Ritz vectors, once more multiplied by T and made orthonormal, with their residuals.
+/// The wanted Ritz vectors with fresh products: made orthonormal once more, with their true residuals.
 void Search::finish() {
   std::int64_t d = 0;
   const std::int64_t most = std::min(options_.modes, size_);
@@ -341,9 +373,8 @@ void Search::finish() {
     ka = make_block_vector(comm_, t_.samples, d, t_.group);
   });
   if (d > 0) {
-    rotate(kq_, size_, ritz_.vectors, d);
-    copy(kq_.view(0, d), a.local());
-    t_.pairing(a.local());  // a = T y: free of what the random start left in the null space of K
+    rotate(q_, size_, ritz_.vectors, d);
+    copy(q_.view(0, d), a.local());
     multiply(a.local(), ka.local());
     // (a^T K a)^{-1/2}, then the eigenvectors of T in the span.
     const auto combine = [&](BlockVector& v, const std::vector<double>& s) {

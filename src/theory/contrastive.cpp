@@ -24,6 +24,28 @@ DistMatrix product(const DistMatrix& a, const DistMatrix& v) {
   return result;
 }
 
+/// K divided by a power of four that brings its largest entry near one, so that no norm over- or underflows. Powers of
+/// four and their roots scale without rounding.
+struct ScaledKernel {
+  const DistMatrix& k;
+  double scale = 1;
+  [[nodiscard]] DistMatrix copy() const {
+    DistMatrix result = k.clone();
+    stepwise::scale(result, 1 / scale);
+    return result;
+  }
+  [[nodiscard]] DistMatrix times(const DistMatrix& v) const {
+    DistMatrix result = product(k, v);
+    stepwise::scale(result, 1 / scale);
+    return result;
+  }
+};
+
+double power_of_four(double x) {
+  const int exponent = std::ilogb(x);
+  return std::ldexp(1.0, exponent - exponent % 2);
+}
+
 void add_to_diagonal(DistMatrix& a, double shift) {
   const auto local = a.local();
   for (std::int64_t j = 0; j < local.cols; ++j) {
@@ -33,16 +55,18 @@ void add_to_diagonal(DistMatrix& a, double shift) {
 }
 
 /// L with K + shift I = L L^T, the shift growing until rounding no longer makes a pivot negative.
-DistMatrix cholesky_factor(const DistMatrix& k, ContrastiveModes& modes) {
-  const double smallest = static_cast<double>(k.rows()) * eps * one_norm(k);
+DistMatrix cholesky_factor(const ScaledKernel& kernel, ContrastiveModes& modes, DirectReport& report) {
+  const std::int64_t n = kernel.k.rows();
+  const double smallest = static_cast<double>(n) * eps * one_norm(kernel.k) / kernel.scale;
   std::int64_t failed = 0;
   for (const double factor : {1.0, 10.0, 100.0}) {
-    DistMatrix w = k.clone();
-    modes.shift = factor * smallest;
-    add_to_diagonal(w, modes.shift);
+    DistMatrix w = kernel.copy();
+    report.shift = factor * smallest;
+    add_to_diagonal(w, report.shift);
     failed = cholesky(w);
     if (failed == 0) {
-      if (factor > 1) modes.notes.push_back(fmt::format("Cholesky needed a shift of {:.3g}", modes.shift));
+      if (factor > 1)
+        modes.notes.push_back(fmt::format("Cholesky needed a shift of {:.3g}", report.shift * kernel.scale));
       return w;
     }
   }
@@ -51,26 +75,27 @@ DistMatrix cholesky_factor(const DistMatrix& k, ContrastiveModes& modes) {
       fmt::format(
           "the kernel matrix is not positive semidefinite: Cholesky fails at row {} of {} with {:.3g} added to the "
           "diagonal; --solver.method spectral shows its negative eigenvalues",
-          failed, k.rows(), modes.shift));
+          failed, n, report.shift * kernel.scale));
 }
 
 /// U Lambda^{1/2} with K = U Lambda U^T.
-DistMatrix spectral_factor(const DistMatrix& k, ContrastiveModes& modes) {
+DistMatrix spectral_factor(const ScaledKernel& kernel, ContrastiveModes& modes, DirectReport& report) {
+  const std::int64_t n = kernel.k.rows();
   Eigenpairs pairs =
-      largest_eigenpairs({[&k] { return k.clone(); }, [&k](const DistMatrix& v) { return product(k, v); }}, k.rows());
-  const double noise = 100 * static_cast<double>(k.rows()) * eps * pairs.values.front();
+      largest_eigenpairs({[&] { return kernel.copy(); }, [&](const DistMatrix& v) { return kernel.times(v); }}, n);
+  const double noise = 100 * static_cast<double>(n) * eps * pairs.values.front();
   if (pairs.values.back() < -noise) {
     throw CollectiveError(
         ExitCode::numerical,
         fmt::format("the kernel matrix is not positive semidefinite: its smallest eigenvalue is {:.6g}, "
                     "its largest {:.6g}",
-                    pairs.values.back(), pairs.values.front()));
+                    pairs.values.back() * kernel.scale, pairs.values.front() * kernel.scale));
   }
   for (const std::string& rejected : pairs.report.rejected) modes.notes.push_back("rejected for K: " + rejected);
   std::vector<double> roots;
   for (const double value : pairs.values) roots.push_back(std::sqrt(std::max(value, 0.0)));
   scale_columns(pairs.vectors, roots);
-  modes.kernel_eigenvalues = std::move(pairs.values);
+  report.kernel_eigenvalues = std::move(pairs.values);
   return std::move(pairs.vectors);
 }
 
@@ -89,68 +114,82 @@ DistMatrix contrastive_matrix(const DistMatrix& w, Factorisation factorisation) 
   return m;
 }
 
-void count_modes(ContrastiveModes& modes) {
+void count_modes(ContrastiveModes& modes, DirectReport& report) {
   const double largest = std::max(std::abs(modes.gamma.front()), std::abs(modes.gamma.back()));
   modes.noise_floor = 100 * static_cast<double>(modes.gamma.size()) * eps * largest;
   for (const double gamma : modes.gamma) {
-    modes.positive += gamma > modes.noise_floor ? 1 : 0;
-    modes.rank += std::abs(gamma) > modes.noise_floor ? 1 : 0;
+    report.positive += gamma > modes.noise_floor ? 1 : 0;
+    report.rank += std::abs(gamma) > modes.noise_floor ? 1 : 0;
   }
 }
 
 /// Dual vectors from the eigenvectors Z of M, normalised and with Rayleigh quotients in terms of K itself.
-void finish_modes(const DistMatrix& k, const DistMatrix& w, const DistMatrix& z, ContrastiveModes& modes) {
+void finish_modes(const ScaledKernel& kernel, const DistMatrix& w, const DistMatrix& z, ContrastiveModes& modes) {
   const auto d = static_cast<std::size_t>(z.cols());
-  const double n = static_cast<double>(k.rows());
-  modes.dual = product(w, z);
-  swap_views(modes.dual);
+  const double n = static_cast<double>(w.rows());
+  DistMatrix dual = product(w, z);
+  swap_views(dual);
   std::vector<double> factors(d);
   for (std::size_t j = 0; j < d; ++j) factors[j] = 1 / (n * modes.gamma[j]);
-  scale_columns(modes.dual, factors);
+  scale_columns(dual, factors);
 
-  modes.kernel_dual = product(k, modes.dual);
-  const auto squares = column_dots(modes.dual, modes.kernel_dual);  // a^T K a
+  DistMatrix kernel_dual = kernel.times(dual);
+  const auto squares = column_dots(dual, kernel_dual);  // a^T K a
   for (std::size_t j = 0; j < d; ++j) factors[j] = 1 / std::sqrt(squares[j]);
-  scale_columns(modes.dual, factors);
-  scale_columns(modes.kernel_dual, factors);
+  scale_columns(dual, factors);
+  scale_columns(kernel_dual, factors);
 
-  DistMatrix residual = modes.kernel_dual.clone();  // T a - gamma a = (1/N) P K a - gamma a
+  DistMatrix residual = kernel_dual.clone();  // T a - gamma a = (1/N) P K a - gamma a
   swap_views(residual);
   scale(residual, 1 / n);
-  std::vector<double> quotients = column_dots(modes.kernel_dual, residual);  // (K a)^T T a
+  std::vector<double> quotients = column_dots(kernel_dual, residual);  // (K a)^T T a
   std::copy(quotients.begin(), quotients.end(), modes.gamma.begin());
   {
     const auto r = residual.local();
-    const auto a = modes.dual.local();
+    const auto a = dual.local();
     for (std::int64_t j = 0; j < r.cols; ++j) {
       const double gamma = quotients[static_cast<std::size_t>(residual.global_col(j))];
       for (std::int64_t i = 0; i < r.rows; ++i) r(i, j) -= gamma * a(i, j);
     }
   }
-  const auto norms = column_dots(residual, product(k, residual));
+  const auto norms = column_dots(residual, kernel.times(residual));
   for (std::size_t j = 0; j < d; ++j)
     modes.residuals.push_back(std::sqrt(std::max(norms[j], 0.0)) / modes.gamma.front());
   // Inside a cluster the quotients may leave their order by a rounding error.
   std::sort(modes.gamma.begin(), modes.gamma.begin() + z.cols(), std::greater<>());
+  modes.dual = to_block_vector(dual, views_per_pair);
+  modes.kernel_dual = to_block_vector(kernel_dual, views_per_pair);
 }
 
-void check(ContrastiveModes& modes) {
+/// From the scaled kernel's units to K's own.
+void undo_scaling(ContrastiveModes& modes, DirectReport& report, double scale) {
+  for (double& gamma : modes.gamma) gamma *= scale;
+  for (double& eigenvalue : report.kernel_eigenvalues) eigenvalue *= scale;
+  modes.noise_floor *= scale;
+  modes.mean_pair_kernel *= scale;
+  report.shift *= scale;
+  const double root = std::sqrt(scale);
+  for (double& x : modes.dual.data) x /= root;
+  for (double& x : modes.kernel_dual.data) x *= root;
+}
+
+void check(ContrastiveModes& modes, const DirectReport& direct) {
   double worst = 0;
   for (const double residual : modes.residuals) {
     if (!(residual <= worst)) worst = std::isfinite(residual) ? residual : std::numeric_limits<double>::infinity();
   }
   const double trace_limit = rejected_quality * static_cast<double>(modes.gamma.size()) * eps;
-  if (worst > residual_limit || !(modes.trace_error <= trace_limit)) {
+  if (worst > residual_limit || !(direct.trace_error <= trace_limit)) {
     throw CollectiveError(
         ExitCode::numerical,
         fmt::format(
             "the modes fail their checks: largest residual ||T a - gamma a||_K / gamma_1 = {:.3g} (at most {:.3g}), "
-            "error of sum gamma {:.3g} (at most {:.3g}); try --solver.method spectral",
-            worst, residual_limit, modes.trace_error, trace_limit));
+            "error of sum gamma {:.3g} (at most {:.3g})",
+            worst, residual_limit, direct.trace_error, trace_limit));
   }
-  const EigenReport& report = modes.gamma_report;
+  const EigenReport& report = direct.eigensolve;
   for (const std::string& rejected : report.rejected) modes.notes.push_back("rejected for K_Gamma: " + rejected);
-  if (std::max({report.residual, report.orthogonality, report.sums}) > suspicious_quality) {
+  if (std::max(report.residual, report.orthogonality) > suspicious_quality) {
     modes.notes.push_back(fmt::format("{} is less accurate than usual: residual {:.3g}, orthogonality {:.3g} (n eps)",
                                       name(report.solver), report.residual, report.orthogonality));
   }
@@ -168,18 +207,21 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
     throw CollectiveError(ExitCode::input,
                           fmt::format("--modes is {}, must be from 1 to the number of samples, {}", d, n));
   }
-  const double scale = max_abs(k);
-  if (!std::isfinite(scale)) {
-    throw CollectiveError(
-        ExitCode::numerical,
-        "the kernel matrix has entries that are NaN or infinite: rescale the data or the kernel's parameters");
-  }
-  if (scale == 0) {
+  const double largest = max_abs(k);
+  if (!std::isfinite(largest)) {
     throw CollectiveError(
         ExitCode::input,
-        fmt::format("--modes is {}, but the kernel matrix is zero and has 0 positive modes: are all samples zero?", d));
+        "the kernel matrix has entries that are NaN or infinite: rescale the data or the kernel's parameters");
   }
-  ContrastiveModes modes(like(k, d), like(k, d));
+  if (largest < std::numeric_limits<double>::min()) {
+    throw CollectiveError(ExitCode::input,
+                          fmt::format("--modes is {}, but the kernel matrix is zero and has 0 positive modes: are all "
+                                      "samples or variances zero, or too small for double precision?",
+                                      d));
+  }
+  const ScaledKernel kernel{k, power_of_four(largest)};
+  ContrastiveModes modes;
+  DirectReport report;
   const bool by_cholesky = factorisation == Factorisation::cholesky;
   const double cube = static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n);
   const double square = cube / static_cast<double>(n);
@@ -189,7 +231,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
     watch = Stopwatch();
   };
 
-  const DistMatrix w = by_cholesky ? cholesky_factor(k, modes) : spectral_factor(k, modes);
+  const DistMatrix w = by_cholesky ? cholesky_factor(kernel, modes, report) : spectral_factor(kernel, modes, report);
   finish(by_cholesky ? "K = L L^T" : "K = U Lambda U^T", by_cholesky ? cube / 3 : 16.0 / 3 * cube);
   double forming = 0;
   Eigenpairs pairs =
@@ -212,24 +254,84 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
       {"eigenpairs of M", watch.seconds() - forming, 4.0 / 3 * cube + 4 * square * static_cast<double>(d)});
   watch = Stopwatch();
   modes.gamma = std::move(pairs.values);
-  modes.gamma_report = std::move(pairs.report);
-  count_modes(modes);
-  if (d > modes.positive) {
+  report.eigensolve = std::move(pairs.report);
+  count_modes(modes, report);
+  if (d > report.positive) {
     throw CollectiveError(
         ExitCode::input,
         fmt::format("--modes is {}, but the contrastive kernel of these {} pairs has only {} positive modes "
                     "(eigenvalues above the noise floor of {:.3g})",
-                    d, n / views_per_pair, modes.positive, modes.noise_floor));
+                    d, n / views_per_pair, report.positive, modes.noise_floor * kernel.scale));
   }
-  modes.mean_pair_kernel = mean_pair_kernel(k);
+  modes.mean_pair_kernel = mean_pair_kernel(k) / kernel.scale;
   double total = 0;
   for (const double gamma : modes.gamma) total += gamma;
-  modes.trace_error =
+  report.trace_error =
       std::abs(total - modes.mean_pair_kernel) / std::max(std::abs(modes.gamma.front()), std::abs(modes.gamma.back()));
-  finish_modes(k, w, pairs.vectors, modes);
-  check(modes);
+  finish_modes(kernel, w, pairs.vectors, modes);
+  check(modes, report);
+  undo_scaling(modes, report, kernel.scale);
   finish("dual vectors, residuals", 6 * square * static_cast<double>(d));
+  modes.report = std::move(report);
   return modes;
+}
+
+ContrastiveModes krylov_modes(const Communicator& comm, std::int64_t samples,
+                              const std::function<void(MatrixView<const double>, MatrixView<double>)>& kernel_product,
+                              const KrylovOptions& options) {
+  const double factor = 1 / static_cast<double>(samples);
+  const auto pairing = [factor](MatrixView<double> v) {
+    swap_views(v);
+    for (std::int64_t s = 0; s < v.cols; ++s) {
+      for (std::int64_t j = 0; j < v.rows; ++j) v(j, s) *= factor;
+    }
+  };
+  const Stopwatch watch;
+  KrylovPairs pairs = krylov_pairs(comm, {samples, views_per_pair, kernel_product, pairing}, options);
+  const auto found = static_cast<std::int64_t>(pairs.values.size());
+  if (found < options.modes) {
+    throw CollectiveError(
+        ExitCode::input, fmt::format("--modes is {}, but the contrastive kernel of these {} pairs has only {} positive "
+                                     "modes (eigenvalues above the noise floor)",
+                                     options.modes, samples / views_per_pair, found));
+  }
+  ContrastiveModes modes;
+  modes.gamma = std::move(pairs.values);
+  modes.dual = std::move(pairs.vectors);
+  modes.kernel_dual = std::move(pairs.kernel_vectors);
+  modes.noise_floor = 100 * static_cast<double>(samples) * eps * modes.gamma.front();
+  modes.residuals = std::move(pairs.residuals);
+  modes.report = KrylovReport{pairs.products, pairs.rounds, pairs.restarts, options.tolerance};
+  const double n = static_cast<double>(samples);
+  modes.stages = {{"products with K", pairs.product_seconds, 2 * n * n * static_cast<double>(pairs.products)},
+                  {"orthogonalisation", watch.seconds() - pairs.product_seconds, 0}};
+  const double worst = *std::max_element(modes.residuals.begin(), modes.residuals.end());
+  if (!(worst <= options.tolerance)) {
+    throw CollectiveError(ExitCode::numerical,
+                          fmt::format("the modes' true residuals are up to {:.3g}, wanted {:.3g}: rounding in the "
+                                      "products; loosen --solver.tolerance",
+                                      worst, options.tolerance));
+  }
+  return modes;
+}
+
+std::string solver_name(const ContrastiveModes& modes) {
+  if (const auto* krylov = std::get_if<KrylovReport>(&modes.report)) {
+    return fmt::format("block Krylov in {} rounds", krylov->rounds);
+  }
+  return name(std::get<DirectReport>(modes.report).eigensolve.solver);
+}
+
+double direct_cost(std::int64_t samples, Factorisation factorisation) {
+  const double cube = std::pow(static_cast<double>(samples), 3);
+  constexpr double tridiagonalisation = 3;  // 4/3 n^3 flops at less than half the speed of a product
+  return (factorisation == Factorisation::cholesky ? 1 + tridiagonalisation : 4 + 3 * tridiagonalisation) * cube;
+}
+
+double krylov_cost(std::int64_t samples, std::int64_t modes) {
+  const double vectors = 6 * static_cast<double>(modes) + 200;
+  constexpr double narrow_products = 1.5;  // and orthogonalisation
+  return narrow_products * 2 * std::pow(static_cast<double>(samples), 2) * vectors;
 }
 
 double contrastive_matrices(Factorisation factorisation) {

@@ -45,12 +45,8 @@ std::vector<double> mode_signs(const BlockVector& f, const Communicator& comm) {
 
 }  // namespace
 
-Embedding training_embedding(const ContrastiveModes& modes) {
-  const Communicator& comm = modes.dual.comm();
-  const std::int64_t d = modes.dual.cols();
-  Embedding embedding{{modes.gamma.begin(), modes.gamma.begin() + d},
-                      to_block_vector(modes.dual, views_per_pair),
-                      to_block_vector(modes.kernel_dual, views_per_pair)};
+Embedding training_embedding(const ContrastiveModes& modes, const Communicator& comm) {
+  Embedding embedding{{modes.gamma.begin(), modes.gamma.begin() + modes.dual.width}, modes.dual, modes.kernel_dual};
   std::vector<double> factors;
   for (const double gamma : embedding.gamma) factors.push_back(1 / std::sqrt(gamma));
   scale_modes(embedding.train, factors);
@@ -66,7 +62,7 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
   const std::int64_t own = embedding.train.range.size();
   const double n = static_cast<double>(embedding.train.samples);
   BlockVector weights = embedding.train;
-  swap_views(weights);
+  swap_views(weights.local());
   std::vector<double> factors;
   for (const double gamma : embedding.gamma) factors.push_back(1 / (n * gamma));
   scale_modes(weights, factors);
@@ -103,7 +99,7 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
 double whiteness_error(const Embedding& embedding, const Communicator& comm) {
   const std::int64_t d = embedding.train.width;
   BlockVector swapped = embedding.train;
-  swap_views(swapped);
+  swap_views(swapped.local());
   std::vector<double> c(static_cast<std::size_t>(d * d));
   gemm(1 / static_cast<double>(embedding.train.samples), Transpose::no, embedding.train.local(), Transpose::yes,
        swapped.local(), 0, {c.data(), d, d, d});

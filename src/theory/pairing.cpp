@@ -12,10 +12,9 @@ void swap_views(DistMatrix& v) {
   }
 }
 
-void swap_views(BlockVector& v) {
-  const auto local = v.local();
-  for (std::int64_t s = 0; s + 1 < local.cols; s += views_per_pair) {
-    std::swap_ranges(local.column(s), local.column(s) + local.rows, local.column(s + 1));
+void swap_views(MatrixView<double> v) {
+  for (std::int64_t s = 0; s + 1 < v.cols; s += views_per_pair) {
+    std::swap_ranges(v.column(s), v.column(s) + v.rows, v.column(s + 1));
   }
 }
 

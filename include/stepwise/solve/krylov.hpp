@@ -47,8 +47,7 @@ struct KrylovPairs {
 /// block product per step. Every block is orthogonalised against the whole basis twice; Rayleigh-Ritz on Q^T K J K Q.
 /// Directions without length in the K norm (K singular) are dropped. Multiple eigenvalues are found up to the block
 /// size by the start, and beyond it by the random vectors that join the basis before convergence is believed: they
-/// must not find anything larger. At the end a := T a / theta, a last Rayleigh-Ritz step, and residuals from fresh
-/// products.
+/// must not find anything larger. At the end a last Rayleigh-Ritz step and residuals from fresh products.
 ///
 /// Deterministic in (seed, sample); results on different numbers of ranks agree to the tolerance. Collective.
 /// @throws CollectiveError(numerical) when the tolerance is not reached, naming the residual that was.

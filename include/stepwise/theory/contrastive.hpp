@@ -1,13 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
-#include <utility>
+#include <variant>
 #include <vector>
 
 #include "stepwise/core/timing.hpp"
+#include "stepwise/dist/block_vector.hpp"
 #include "stepwise/dist/dist_matrix.hpp"
 #include "stepwise/solve/eigensolver.hpp"
+#include "stepwise/solve/krylov.hpp"
 
 namespace stepwise {
 
@@ -17,27 +20,40 @@ enum class Factorisation {
   spectral,  ///< W = U Lambda^{1/2} with K = U Lambda U^T: a full eigensolve, but the spectrum of K comes with it
 };
 
-/// The spectrum of the contrastive kernel K_Gamma = (1/N) K^{1/2} P K^{1/2} and its leading modes.
-struct ContrastiveModes {
-  ContrastiveModes(DistMatrix a, DistMatrix ka) : dual(std::move(a)), kernel_dual(std::move(ka)) {}
-
-  std::vector<double> gamma;  ///< all N eigenvalues, descending; the first d are Rayleigh quotients with K itself
-  DistMatrix dual;            ///< A, N x d: T a_j = gamma_j a_j with T = (1/N) P K, and a_j^T K a_j = 1
-  DistMatrix kernel_dual;     ///< K A, N x d
-
-  double noise_floor = 0;         ///< eigenvalues below this in magnitude are rounding: 100 N eps max |gamma|
-  std::int64_t positive = 0;      ///< number of gamma above the noise floor
-  std::int64_t rank = 0;          ///< number of |gamma| above the noise floor
-  std::vector<double> residuals;  ///< d: ||T a_j - gamma_j a_j||_K / gamma_1, computed with K itself
-  double mean_pair_kernel = 0;    ///< (1/n) sum_i k(x_i, x'_i)
-  double trace_error = 0;         ///< |sum gamma - mean_pair_kernel| / max |gamma|
-
+/// What a direct method knows beyond the leading modes: it computes the whole spectrum.
+struct DirectReport {
+  std::int64_t positive = 0;               ///< number of gamma above the noise floor
+  std::int64_t rank = 0;                   ///< number of |gamma| above the noise floor
+  double trace_error = 0;                  ///< |sum gamma - mean_pair_kernel| / max |gamma|
   double shift = 0;                        ///< what cholesky added to the diagonal of K
   std::vector<double> kernel_eigenvalues;  ///< spectral only: eigenvalues of K, descending
-  EigenReport gamma_report;                ///< of the eigensolve for gamma
-  std::vector<std::string> notes;          ///< what the user should know: retries, fallbacks, doubtful checks
-  std::vector<StageTime> stages;           ///< where this rank's time went
+  EigenReport eigensolve;                  ///< of the eigensolve for gamma
 };
+
+/// What an iterative method did.
+struct KrylovReport {
+  std::int64_t products = 0;  ///< vectors multiplied by K
+  std::int64_t rounds = 0;    ///< passes over K
+  std::int64_t restarts = 0;
+  double tolerance = 0;
+};
+
+/// The leading modes of the contrastive kernel K_Gamma = (1/N) K^{1/2} P K^{1/2}.
+struct ContrastiveModes {
+  std::vector<double> gamma;  ///< descending: all N by a direct method, d by krylov; the first d are Rayleigh quotients
+  BlockVector dual;           ///< A, d numbers a sample: T a_j = gamma_j a_j with T = (1/N) P K, and a_j^T K a_j = 1
+  BlockVector kernel_dual;    ///< K A
+
+  double noise_floor = 0;         ///< eigenvalues below this in magnitude are rounding: 100 N eps max |gamma|
+  std::vector<double> residuals;  ///< d: ||T a_j - gamma_j a_j||_K / gamma_1, computed with K itself
+  double mean_pair_kernel = 0;    ///< (1/n) sum_i k(x_i, x'_i), the sum of all N gamma
+  std::variant<DirectReport, KrylovReport> report;
+  std::vector<std::string> notes;  ///< what the user should know: retries, fallbacks, doubtful checks
+  std::vector<StageTime> stages;   ///< where this rank's time went
+};
+
+/// "ELPA two-stage", "block Krylov in 14 rounds": what found the modes.
+[[nodiscard]] std::string solver_name(const ContrastiveModes& modes);
 
 /// What a mode's residual may be at most; the healthy value is 1e-14 to 1e-12.
 inline constexpr double residual_limit = 1e-9;
@@ -50,11 +66,26 @@ inline constexpr double residual_limit = 1e-9;
 /// Rayleigh quotients with the unshifted K remove that order.
 ///
 /// Collective. @throws CollectiveError(input) when d is not in 1..number of positive modes, saying how many there are;
-/// (numerical) when K is not finite or not positive semidefinite, or a result fails its checks.
+/// also when K is zero or not finite; (numerical) when K is not positive semidefinite, or a result fails its checks.
 /// Cost: cholesky 0.67 N^3 flops and one eigensolve for d vectors; spectral one more eigensolve for all N vectors and 2
 /// N^3. Memory per rank beyond k, in local matrices of 8 N^2 / P bytes: W, M, Z and the eigensolver's workspace
 /// (contrastive_matrices). Source: Simon et al. 2023, section 5 and Prop. 5.1.
 [[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation);
+
+/// The d = options.modes leading modes from products with K alone: T = (1/N) P K is self-adjoint in the inner product
+/// u^T K v (krylov_pairs). `kernel_product` computes K V for V as BlockVector stores it, samples numbered pair by pair.
+///
+/// Collective. @throws CollectiveError(input) when there are fewer positive modes, saying how many; (numerical) when
+/// the tolerance is not reached. Cost and memory: krylov_pairs. mean_pair_kernel is left to the caller.
+[[nodiscard]] ContrastiveModes krylov_modes(
+    const Communicator& comm, std::int64_t samples,
+    const std::function<void(MatrixView<const double>, MatrixView<double>)>& kernel_product,
+    const KrylovOptions& options);
+
+/// Predicted work in units of one flop of a large matrix product, to choose between the two: measured in
+/// docs/performance.md.
+[[nodiscard]] double direct_cost(std::int64_t samples, Factorisation factorisation);
+[[nodiscard]] double krylov_cost(std::int64_t samples, std::int64_t modes);
 
 /// Largest number of local matrices of 8 N^2 / P bytes alive at once, k itself included.
 [[nodiscard]] double contrastive_matrices(Factorisation factorisation);

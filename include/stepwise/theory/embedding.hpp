@@ -18,9 +18,8 @@ struct Embedding {
   BlockVector train;          ///< f_j(x_i) = gamma_j^{-1/2} (K a_j)_i, N samples x d
 };
 
-/// From the modes, redistributed by sample. Collective. Memory per rank: 32 N d / P bytes. @throws
-/// CollectiveError(memory).
-[[nodiscard]] Embedding training_embedding(const ContrastiveModes& modes);
+/// From the modes. Collective. Memory per rank: 16 N d / P bytes.
+[[nodiscard]] Embedding training_embedding(const ContrastiveModes& modes, const Communicator& comm);
 
 /// Embeds new samples without any inverse:
 /// f_j(x) = (1 / (N gamma_j)) sum_i [ f_j(x'_i) k(x, x_i) + f_j(x_i) k(x, x'_i) ].

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "stepwise/dist/block_vector.hpp"
+#include "stepwise/core/matrix_view.hpp"
 #include "stepwise/dist/dist_matrix.hpp"
 
 namespace stepwise {
@@ -13,8 +13,8 @@ inline constexpr std::int64_t views_per_pair = 2;
 
 /// V <- P V: exchanges rows 2i and 2i + 1. Local.
 void swap_views(DistMatrix& v);
-/// V <- P V: exchanges samples 2i and 2i + 1. Local.
-void swap_views(BlockVector& v);
+/// V <- P V on the columns of a block vector's local part: exchanges samples 2i and 2i + 1. Local.
+void swap_views(MatrixView<double> v);
 
 /// (1/n) sum_i k(x_i, x'_i), which is also the sum of all gamma. Collective.
 [[nodiscard]] double mean_pair_kernel(const DistMatrix& k);
