@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
 
 #include "solve/small_eigen.hpp"
 #include "stepwise/core/random.hpp"
@@ -69,6 +70,17 @@ class Search {
     sum(comm_, product);
     return product;
   }
+  /// a_j . b_j for each vector.
+  [[nodiscard]] std::vector<double> dots(const BlockVector& a, const BlockVector& b) {
+    std::vector<double> products(static_cast<std::size_t>(a.width));
+    for (std::int64_t s = 0; s < own_.size(); ++s) {
+      for (std::int64_t j = 0; j < a.width; ++j) {
+        products[static_cast<std::size_t>(j)] += a.local()(j, s) * b.local()(j, s);
+      }
+    }
+    sum(comm_, products);
+    return products;
+  }
   void multiply(MatrixView<const double> v, MatrixView<double> kv) {
     const Stopwatch watch;
     t_.kernel(v, kv);
@@ -107,8 +119,12 @@ class Search {
   void rotate(Rows& rows, std::int64_t size, const std::vector<double>& s, std::int64_t kept);
   void project(const std::vector<double>& gram);
   void restart();
+  void restart_from(const std::vector<double>& values, std::int64_t kept);
+  [[nodiscard]] BlockVector rayleigh_ritz(BlockVector& a, BlockVector& ka);
   [[nodiscard]] bool converged();
-  void finish();
+  void expand();
+  [[nodiscard]] bool finished();
+  [[nodiscard]] bool refine(const BlockVector& a, const BlockVector& ka, BlockVector& residual, BlockVector& image);
 
   const Communicator& comm_;
   const KernelOperator& t_;
@@ -131,6 +147,8 @@ class Search {
   double first_residual_ = 0;
   std::int64_t drawn_ = 0;           // random vectors so far
   std::int64_t steps_checked_ = -1;  // steps since random vectors joined to look for missed modes
+  bool joined_ = false;
+  double true_residual_ = infinite;  // the worst one last time it was computed
   KrylovPairs pairs_;
 };
 
@@ -278,13 +296,18 @@ void Search::restart() {
   const std::int64_t kept = std::min(options_.modes + sizes_.block, size_ - 1);
   rotate(q_, size_, ritz_.vectors, kept);
   rotate(kq_, size_, ritz_.vectors, kept);
+  restart_from(ritz_.values, kept);
+  ++pairs_.restarts;
+}
+
+/// The basis consists of `kept` Ritz vectors now.
+void Search::restart_from(const std::vector<double>& values, std::int64_t kept) {
   std::fill(h_.begin(), h_.end(), 0.0);
   for (std::int64_t i = 0; i < kept; ++i) {
-    h_[area(i, sizes_.basis) + static_cast<std::size_t>(i)] = ritz_.values[static_cast<std::size_t>(i)];
+    h_[area(i, sizes_.basis) + static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(i)];
   }
   size_ = kept;
   last_ = kept;
-  ++pairs_.restarts;
 }
 
 /// A block of random vectors as the next one of the basis, through T: dual vectors are to lie in its range, free of the
@@ -304,7 +327,14 @@ std::int64_t Search::append_random() {
 
 KrylovPairs Search::run() {
   (void)append_random();
-  bool joined = false;
+  do {
+    expand();
+  } while (!finished());
+  return std::move(pairs_);
+}
+
+/// Block after block until the tolerance is met, or nothing is left to be found.
+void Search::expand() {
   while (size_ > 0) {
     if (pairs_.rounds >= options_.max_products) {
       const double worst = outside_.empty() ? 1 : *std::max_element(outside_.begin(), outside_.end());
@@ -326,11 +356,11 @@ KrylovPairs Search::run() {
       }
     }
     std::int64_t count = block;
-    if (steps_checked_ == 0 && !joined) {
+    if (steps_checked_ == 0 && !joined_) {
       const std::int64_t room = std::min(check_width, width_ - block);
       add_random(block, room);
       count += room;
-      joined = true;
+      joined_ = true;
     }
     multiply(w_.view(0, count), kw_.view(0, count));
     const std::vector<double> outside = inner(w_.view(0, block), kw_.view(0, block));
@@ -354,12 +384,11 @@ KrylovPairs Search::run() {
     }
   }
   pairs_.exhausted = pairs_.exhausted || size_ == 0;
-  finish();
-  return std::move(pairs_);
 }
 
-/// The wanted Ritz vectors with fresh products: made orthonormal once more, with their true residuals.
-void Search::finish() {
+/// The wanted Ritz vectors with fresh products: made orthonormal once more, with their true residuals. True if these
+/// meet the tolerance, or the search cannot go on.
+bool Search::finished() {
   std::int64_t d = 0;
   const std::int64_t most = std::min(options_.modes, size_);
   const double noise = ritz_.values.empty() ? 0
@@ -370,49 +399,21 @@ void Search::finish() {
   BlockVector ka;
   attempt(comm_, [&] {
     a = make_block_vector(comm_, t_.samples, d, t_.group);
-    ka = make_block_vector(comm_, t_.samples, d, t_.group);
+    ka = a;
   });
+  pairs_.values.clear();
+  pairs_.residuals.clear();
   if (d > 0) {
     rotate(q_, size_, ritz_.vectors, d);
     copy(q_.view(0, d), a.local());
     multiply(a.local(), ka.local());
-    // (a^T K a)^{-1/2}, then the eigenvectors of T in the span.
-    const auto combine = [&](BlockVector& v, const std::vector<double>& s) {
-      BlockVector result = v;
-      gemm(1, Transpose::yes, {s.data(), d, d, d}, Transpose::no, v.local(), 0, result.local());
-      v = std::move(result);
-    };
-    SmallEigenpairs lengths = small_eigenpairs(comm_, inner(a.local(), ka.local()), d);
-    for (std::int64_t j = 0; j < d; ++j) {
-      const double factor = 1 / std::sqrt(lengths.values[static_cast<std::size_t>(j)]);
-      for (std::int64_t i = 0; i < d; ++i) lengths.vectors[area(j, d) + static_cast<std::size_t>(i)] *= factor;
-    }
-    combine(a, lengths.vectors);
-    combine(ka, lengths.vectors);
-    BlockVector ta = ka;
-    t_.pairing(ta.local());
-    const SmallEigenpairs best = small_eigenpairs(comm_, inner(ka.local(), ta.local()), d);
-    pairs_.values = best.values;
-    for (BlockVector* v : {&a, &ka, &ta}) combine(*v, best.vectors);
-
-    BlockVector& residual = ta;
-    for (std::int64_t s = 0; s < own_.size(); ++s) {
-      for (std::int64_t j = 0; j < d; ++j) {
-        residual.local()(j, s) -= pairs_.values[static_cast<std::size_t>(j)] * a.local()(j, s);
-      }
-    }
+    BlockVector residual = rayleigh_ritz(a, ka);
     BlockVector image = residual;
     multiply(residual.local(), image.local());
-    std::vector<double> squares(static_cast<std::size_t>(d));
-    for (std::int64_t s = 0; s < own_.size(); ++s) {
-      for (std::int64_t j = 0; j < d; ++j) {
-        squares[static_cast<std::size_t>(j)] += residual.local()(j, s) * image.local()(j, s);
-      }
-    }
-    sum(comm_, squares);
-    for (const double square : squares) {
+    for (const double square : dots(residual, image)) {
       pairs_.residuals.push_back(std::sqrt(std::max(square, 0.0)) / pairs_.values.front());
     }
+    if (refine(a, ka, residual, image)) return false;
   }
   for (double& value : pairs_.values) value *= scale_;
   const double root = std::sqrt(scale_);
@@ -420,6 +421,60 @@ void Search::finish() {
   for (double& x : ka.data) x *= root;
   pairs_.vectors = std::move(a);
   pairs_.kernel_vectors = std::move(ka);
+  return true;
+}
+
+/// Turns the d vectors a and their images into K-orthonormal Ritz vectors of their span; sets the values and returns
+/// T a - theta a.
+BlockVector Search::rayleigh_ritz(BlockVector& a, BlockVector& ka) {
+  const std::int64_t d = a.width;
+  const auto combine = [d](BlockVector& v, const std::vector<double>& s) {
+    BlockVector result = v;
+    gemm(1, Transpose::yes, {s.data(), d, d, d}, Transpose::no, v.local(), 0, result.local());
+    v = std::move(result);
+  };
+  SmallEigenpairs lengths = small_eigenpairs(comm_, inner(a.local(), ka.local()), d);
+  for (std::int64_t j = 0; j < d; ++j) {
+    const double factor = 1 / std::sqrt(lengths.values[static_cast<std::size_t>(j)]);
+    for (std::int64_t i = 0; i < d; ++i) lengths.vectors[area(j, d) + static_cast<std::size_t>(i)] *= factor;
+  }
+  combine(a, lengths.vectors);
+  combine(ka, lengths.vectors);
+  BlockVector ta = ka;
+  t_.pairing(ta.local());
+  const SmallEigenpairs best = small_eigenpairs(comm_, inner(ka.local(), ta.local()), d);
+  for (BlockVector* v : {&a, &ka, &ta}) combine(*v, best.vectors);
+  pairs_.values = best.values;
+  for (std::int64_t s = 0; s < own_.size(); ++s) {
+    for (std::int64_t j = 0; j < d; ++j) {
+      ta.local()(j, s) -= pairs_.values[static_cast<std::size_t>(j)] * a.local()(j, s);
+    }
+  }
+  return ta;
+}
+
+/// Where true residuals are worse than estimated, the search goes on from the Ritz vectors and these residuals, as long
+/// as that helps.
+bool Search::refine(const BlockVector& a, const BlockVector& ka, BlockVector& residual, BlockVector& image) {
+  const double before = true_residual_;
+  true_residual_ = *std::max_element(pairs_.residuals.begin(), pairs_.residuals.end());
+  if (true_residual_ <= options_.tolerance || !(true_residual_ < before / 2) || pairs_.exhausted) return false;
+  const std::int64_t d = a.width;
+  copy(a.local(), q_.view(0, d));
+  copy(ka.local(), kq_.view(0, d));
+  restart_from(pairs_.values, d);
+  std::vector<std::int64_t> order(static_cast<std::size_t>(d));
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) {
+    return pairs_.residuals[static_cast<std::size_t>(i)] > pairs_.residuals[static_cast<std::size_t>(j)];
+  });
+  const std::int64_t count = std::min({d, sizes_.block, sizes_.basis - d});
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t from = order[static_cast<std::size_t>(i)];
+    copy(residual.local().block(from, 0, 1, own_.size()), w_.view(i, 1));
+    copy(image.local().block(from, 0, 1, own_.size()), kw_.view(i, 1));
+  }
+  return append(count) > 0;
 }
 
 }  // namespace

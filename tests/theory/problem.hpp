@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "stepwise/dist/block_product.hpp"
 #include "stepwise/kernel/assemble.hpp"
 #include "stepwise/theory/contrastive.hpp"
 #include "stepwise/theory/embedding.hpp"
@@ -58,6 +59,21 @@ inline DistMatrix kernel_matrix(const Kernel& kernel, const Pairs& pairs,
   for (std::int64_t i = 0; i < layout.local().rows; ++i) rows.push_back(layout.global_row(i));
   for (std::int64_t j = 0; j < layout.local().cols; ++j) cols.push_back(layout.global_col(j));
   return assemble(kernel, pairs.pick(rows), pairs.pick(cols), grid, n, block, {});
+}
+
+enum class Method { cholesky, spectral, krylov };
+
+/// The d leading modes of a kernel matrix by any method.
+inline ContrastiveModes modes_of(const DistMatrix& k, std::int64_t d, Method method) {
+  if (method == Method::krylov) {
+    return krylov_modes(k.comm(), k.rows(), BlockProduct(k, views_per_pair), {.modes = d, .tolerance = 1e-11});
+  }
+  return contrastive_modes(k, d, method == Method::cholesky ? Factorisation::cholesky : Factorisation::spectral);
+}
+
+/// What the direct methods know.
+inline const DirectReport& direct(const ContrastiveModes& modes) {
+  return std::get<DirectReport>(modes.report);
 }
 
 /// The whole block vector on every rank, width x samples.
