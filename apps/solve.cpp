@@ -150,7 +150,7 @@ ContrastiveModes find_modes(const DistMatrix& k, const SolveConfig& config, std:
 
 void solve(const Communicator& comm, SolveConfig config, const std::string& command) {
   Report report(comm);
-  check_output(comm, config.output, config.force);
+  check_output(comm, config.output, config.force, {config.data.path});
   PairSource pairs =
       report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(config); }); });
   const std::int64_t n = pair_count(pairs);
@@ -220,6 +220,13 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
   result.trajectory =
       trajectory(gamma, result.s0, time_grid(gamma, result.s0, config.dynamics.points, config.dynamics.t_max));
 
+  if (!std::isfinite(result.trajectory.loss.front())) {
+    throw CollectiveError(
+        ExitCode::input,
+        fmt::format("--dynamics.alpha is {}: with gamma_1 = {:.3g} training starts at lambda_1 = {:.3g}, whose loss "
+                    "overflows; small initial weights have lambda_1 far below 1",
+                    config.dynamics.alpha, gamma.front(), result.trajectory.lambda.front()));
+  }
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
     return write_result({comm, config, command, pairs, describe(kernel), *grid, block, report.stages()}, result);
   });

@@ -64,7 +64,7 @@ std::vector<Option> solve_options(SolveConfig& c) {
                      10'000'000),
       real_option("dynamics.t-max", "T",
                   "end of the time grid, learning rate x steps; 0: three times the last timescale", c.dynamics.t_max, 0,
-                  unbounded),
+                  1e100),
   };
 }
 

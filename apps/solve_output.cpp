@@ -157,7 +157,9 @@ std::int64_t write_result(const ResultOrigin& origin, const SolveResult& result)
   file.write(
       {"/timescales/tau", time_units, "-log(s0^2 gamma) / (8 gamma): when the mode is learned (eq. 16)", {"/mode"}},
       modes, result.tau);
-  file.write({"/timescales/half_rise", time_units, "when lambda_j is exactly 1/2", {"/mode"}}, modes, result.half_rise);
+  file.write(
+      {"/timescales/half_rise", time_units, "when lambda_j is exactly 1/2; NaN if it starts at 1 or above", {"/mode"}},
+      modes, result.half_rise);
   file.write(
       {"/timescales/s0", "1 / sqrt(units of k)", "initial singular values alpha sqrt(d - j + 1) (eq. 21)", {"/mode"}},
       modes, result.s0);

@@ -6,9 +6,26 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+SYSTEM_PYTHON = "/usr/bin/python3"  # has Debian's packages, also where another python3 comes first in PATH
+
+
+def use_system_python(error: ImportError) -> None:
+    """Starts again with the system's Python if that has the modules; otherwise says who lacks what."""
+    lacking = f"{sys.executable}: {error}"
+    if sys.executable != SYSTEM_PYTHON and os.access(SYSTEM_PYTHON, os.X_OK):
+        trial = subprocess.run([SYSTEM_PYTHON, "-c", "import h5py, numpy, matplotlib"], stderr=subprocess.PIPE,
+                               text=True)
+        if trial.returncode == 0:
+            os.execv(SYSTEM_PYTHON, [SYSTEM_PYTHON, *sys.argv])
+        lacking += f"; {SYSTEM_PYTHON}: " + trial.stderr.strip().rpartition("\n")[2]
+    sys.exit(f"plot.py: {lacking} (Debian: python3-h5py python3-matplotlib)")
+
 
 try:
     import h5py
@@ -18,14 +35,15 @@ try:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 except ImportError as error:
-    sys.exit(f"plot.py: {error} (Debian: python3-h5py python3-matplotlib)")
+    use_system_python(error)
 
 SUFFIXES = (".png", ".pdf", ".svg")
 
 
 @dataclass
 class Result:
-    gamma: np.ndarray  # 2n, descending
+    pairs: int  # n
+    gamma: np.ndarray  # 2n or the largest of them, descending
     tau: np.ndarray  # d
     time: np.ndarray  # T
     curves: np.ndarray  # T x d
@@ -37,31 +55,39 @@ def fail(message: str) -> None:
     sys.exit(f"plot.py: {message}")
 
 
+def dataset(file: h5py.File, name: str, rank: int) -> h5py.Dataset:
+    item = file.get(name)
+    if not isinstance(item, h5py.Dataset) or item.ndim != rank or item.size == 0:
+        fail(f"{file.filename}: no dataset /{name} with {rank} dimension(s): is this a result of `stepwise solve`?")
+    return item
+
+
+def numbers(file: h5py.File, name: str, rank: int) -> np.ndarray:
+    values = dataset(file, name, rank)[()].astype(float)
+    if not np.isfinite(values).all():
+        fail(f"{file.filename}: /{name} holds nan or inf, which cannot be drawn")
+    return values
+
+
 def read(path: Path) -> Result:
     if not path.is_file():
         fail(f"{path}: no such file")
     if not h5py.is_hdf5(path):
         fail(f"{path}: not an HDF5 file")
-    arrays = {}
     with h5py.File(path, "r") as file:
-        for name, rank in (("spectrum/gamma", 1), ("timescales/tau", 1), ("dynamics/time", 1),
-                           ("dynamics/lambda", 2), ("dynamics/loss", 1)):
-            item = file.get(name)
-            if not isinstance(item, h5py.Dataset) or item.ndim != rank or item.size == 0:
-                fail(f"{path}: no dataset /{name} with {rank} dimension(s): is this a result of `stepwise solve`?")
-            arrays[name] = item[()].astype(float)
-    time, curves = arrays["dynamics/time"], arrays["dynamics/lambda"]
-    tau, loss = arrays["timescales/tau"], arrays["dynamics/loss"]
+        gamma, tau = numbers(file, "spectrum/gamma", 1), numbers(file, "timescales/tau", 1)
+        time, loss = numbers(file, "dynamics/time", 1), numbers(file, "dynamics/loss", 1)
+        curves = numbers(file, "dynamics/lambda", 2)
+        pairs = dataset(file, "embeddings/train", 3).shape[1]
     if curves.shape != (len(time), len(tau)) or loss.shape != time.shape:
         fail(f"{path}: /dynamics/lambda is {curves.shape}, expected ({len(time)}, {len(tau)})")
-    pairs = len(arrays["spectrum/gamma"]) // 2
     modes = f"{len(tau)} mode" + ("s" if len(tau) > 1 else "")
-    return Result(arrays["spectrum/gamma"], tau, time, curves, loss, f"{path.name}: {pairs} positive pairs, {modes}")
+    return Result(pairs, gamma, tau, time, curves, loss, f"{path.name}: {pairs} positive pairs, {modes}")
 
 
 def time_limits(result: Result) -> tuple[float, float]:
     """From well before the first step to a little after the last; logarithmic, so above zero."""
-    steps = result.tau[np.isfinite(result.tau) & (result.tau > 0)]
+    steps = result.tau[result.tau > 0]
     positive = result.time[result.time > 0]
     if len(positive) == 0:
         fail("/dynamics/time has no positive time")
@@ -102,7 +128,8 @@ def draw_modes(axes: plt.Axes, result: Result) -> None:
 def draw_spectrum(axes: plt.Axes, result: Result) -> None:
     count, gamma = len(result.tau), result.gamma
     largest = np.abs(gamma).max()
-    floor = 100 * len(gamma) * np.finfo(float).eps * largest  # as the program counts modes: what is smaller is rounding
+    # As the program counts modes: what is smaller is rounding.
+    floor = 100 * 2 * result.pairs * np.finfo(float).eps * largest
     positive, negative = gamma[gamma > floor], -gamma[gamma < -floor][::-1]
     axes.loglog(np.arange(1, len(positive) + 1), positive, color="0.55", linewidth=1.2, label=r"$\gamma_j > 0$")
     if len(negative):

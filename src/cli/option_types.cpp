@@ -25,7 +25,6 @@ std::optional<T> number(const std::string& text) {
 std::int64_t parse_integer(const std::string& text, std::int64_t lowest, std::int64_t highest) {
   const auto value = number<std::int64_t>(text);
   if (!value || *value < lowest || *value > highest) {
-    if (highest == INT64_MAX) fail(ExitCode::input, "must be a whole number >= {}", lowest);
     fail(ExitCode::input, "must be a whole number from {} to {}", lowest, highest);
   }
   return *value;

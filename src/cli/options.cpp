@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <map>
 #include <numeric>
+#include <sstream>
+#include <string_view>
 
 #include "stepwise/core/error.hpp"
 
@@ -28,11 +31,13 @@ std::string section_of(const std::string& name) {
   return dot == std::string::npos ? "" : name.substr(0, dot);
 }
 
-[[noreturn]] void unknown(const std::string& where, const std::string& name, const std::vector<Option>& options) {
+/// `word`: the name as it was given, with its dashes on the command line.
+[[noreturn]] void unknown(const std::string& where, const std::string& word, const std::vector<Option>& options) {
+  const std::string name = word.substr(std::min(word.size(), word.find_first_not_of('-')));
   auto names = names_of(options);
   if (where.empty()) names.insert(names.end(), {"config", "help", "print-config"});
   const auto meant = nearest(name, names);
-  fail(ExitCode::input, "{}unknown option --{}{}", where, name,
+  fail(ExitCode::input, "{}unknown option {}{}", where, word,
        meant ? fmt::format("; did you mean --{}?", *meant) : "; --help lists them all");
 }
 
@@ -46,23 +51,29 @@ void store(Option& option, const std::string& where, const std::string& value) {
 
 Option& find(const std::string& where, const std::string& name, std::vector<Option>& options) {
   const auto found = std::find_if(options.begin(), options.end(), [&](const Option& o) { return o.name == name; });
-  if (found == options.end()) unknown(where, name, options);
+  if (found == options.end()) unknown(where, "--" + name, options);
   return *found;
 }
 
-/// People write "--flag", "--flag value" and "--flag=value"; this leaves the last.
+/// People write "--flag", "--flag value" and "--flag=value"; this leaves the last. Other options must have a value.
 std::vector<std::string> join_flag_values(const std::vector<std::string>& arguments,
                                           const std::vector<Option>& options) {
   std::vector<std::string> joined;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const bool flag = std::any_of(options.begin(), options.end(),
-                                  [&](const Option& o) { return o.metavar.empty() && "--" + o.name == arguments[i]; });
-    const bool value_follows = i + 1 < arguments.size() && !arguments[i + 1].starts_with("-");
-    if (flag) {
-      joined.push_back(arguments[i] + "=" + (value_follows ? arguments[i + 1] : "true"));
-      if (value_follows) ++i;
+    const std::string& word = arguments[i];
+    const auto option = std::ranges::find_if(options, [&](const Option& o) { return "--" + o.name == word; });
+    const bool has_next = i + 1 < arguments.size();
+    if (option == options.end() ? word == "--config" : !option->metavar.empty()) {
+      if (!has_next || arguments[i + 1].starts_with("--") || arguments[i + 1] == "-h") {
+        fail(ExitCode::input, "{} lacks a value, write {} {}", word, word,
+             option == options.end() ? "FILE" : option->metavar);
+      }
+      joined.insert(joined.end(), {word, arguments[++i]});
+    } else if (option != options.end()) {
+      const bool value_follows = has_next && !arguments[i + 1].starts_with("-");
+      joined.push_back(word + "=" + (value_follows ? arguments[++i] : "true"));
     } else {
-      joined.push_back(arguments[i]);
+      joined.push_back(word);
     }
   }
   return joined;
@@ -88,10 +99,14 @@ po::variables_map parse_command_line(const std::vector<std::string>& arguments, 
                   .run(),
               settings);
   } catch (const po::unknown_option& error) {
-    std::string name = error.get_option_name();
-    name.erase(0, name.find_first_not_of('-'));
-    name.resize(std::min(name.size(), name.find('=')));
-    unknown("", name, options);
+    std::string word = error.get_option_name();
+    word.resize(std::min(word.size(), word.find('=')));
+    if (!word.starts_with("--")) {  // a letter; -modes was read as -m odes
+      const auto given =
+          std::ranges::find_if(arguments, [&](const auto& argument) { return argument.starts_with(word); });
+      if (given != arguments.end()) word = *given;
+    }
+    unknown("", word, options);
   } catch (const po::too_many_positional_options_error&) {
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       const bool is_value =
@@ -115,49 +130,103 @@ std::string trimmed(const std::string& text) {
   return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(white) - first + 1);
 }
 
-/// A comment starts with a # that begins a line or follows white space; another # belongs to its word.
+/// A comment starts with a # or ; that begins a line or follows white space; elsewhere they belong to their word.
 std::string without_comment(const std::string& line) {
   for (std::size_t i = 0; i < line.size(); ++i) {
-    if (line[i] == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t')) return trimmed(line.substr(0, i));
+    if ((line[i] == '#' || line[i] == ';') && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t')) {
+      return trimmed(line.substr(0, i));
+    }
   }
   return trimmed(line);
 }
 
-/// Reads a file line by line, so that every complaint can name the line.
-void read_config(const std::string& path, std::vector<Option>& options, const po::variables_map& command_line) {
+/// A value that would be read as something else without double quotes is put between them, " as \", \ as \\.
+std::string quoted(const std::string& value) {
+  if (value == trimmed(value) && value.find_first_of("#;\"") == std::string::npos) return value;
+  std::string text = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') text += '\\';
+    text += c;
+  }
+  return text + '"';
+}
+
+/// The inverse, for `text` that begins with a double quote; only a comment may follow the other one.
+std::string unquoted(const std::string& where, const std::string& text) {
+  std::string value;
+  std::size_t i = 1;
+  for (; i < text.size() && text[i] != '"'; ++i) {
+    if (text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == '"' || text[i + 1] == '\\')) ++i;
+    value += text[i];
+  }
+  if (i == text.size() || !without_comment(text.substr(i + 1)).empty()) {
+    fail(ExitCode::input, "{}{} is not of the form \"value\"", where, text);
+  }
+  return value;
+}
+
+/// All of a text file. Looks at each byte at once, since /dev/zero has no end.
+std::string read_text(const std::string& path) {
   std::ifstream in(path);
   if (!in) fail(ExitCode::input, "--config {}: cannot be opened: {}", path, std::strerror(errno));
+  std::string text;
+  for (char c = 0; in.get(c);) {
+    if (std::iscntrl(static_cast<unsigned char>(c)) != 0 && c != '\t' && c != '\r' && c != '\n') {
+      fail(ExitCode::input, "--config {}: is not a text file (UTF-8)", path);
+    }
+    text += c;
+  }
+  if (in.bad()) fail(ExitCode::input, "--config {}: cannot be read (is it a file?)", path);
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  return text.starts_with(byte_order_mark) ? text.substr(byte_order_mark.size()) : text;
+}
+
+/// The name in a line [name]. @throws Error(input) when no option is in such a section.
+std::string section_in(const std::string& where, const std::string& line, const std::vector<Option>& options) {
+  if (line.back() != ']') fail(ExitCode::input, "{}'{}' is not of the form [section]", where, line);
+  const std::string section = trimmed(line.substr(1, line.size() - 2));
+  if (section.empty()) fail(ExitCode::input, "{}'{}' names no section", where, line);
+  std::vector<std::string> sections;
+  for (const Option& option : options) {
+    if (option.name.find('.') != std::string::npos) sections.push_back(section_of(option.name));
+  }
+  if (std::find(sections.begin(), sections.end(), section) == sections.end()) {
+    const auto meant = nearest(section, sections);
+    fail(ExitCode::input, "{}unknown section [{}]{}", where, section,
+         meant ? fmt::format("; did you mean [{}]?", *meant) : "");
+  }
+  return section;
+}
+
+/// Reads a file line by line, so that every complaint can name the line.
+void read_config(const std::string& path, std::vector<Option>& options, const po::variables_map& command_line) {
+  std::istringstream in(read_text(path));
   std::map<std::string, int> seen;
   std::string section;
-  std::string line;
-  for (int number = 1; std::getline(in, line); ++number) {
+  std::string whole_line;
+  for (int number = 1; std::getline(in, whole_line); ++number) {
     const std::string where = fmt::format("{}:{}: ", path, number);
-    line = without_comment(line);
+    const std::string line = without_comment(whole_line);
     if (line.empty()) continue;
     if (line.front() == '[') {
-      if (line.back() != ']') fail(ExitCode::input, "{}'{}' is not of the form [section]", where, line);
-      section = line.substr(1, line.size() - 2);
-      std::vector<std::string> sections;
-      for (const Option& option : options) sections.push_back(section_of(option.name));
-      if (std::find(sections.begin(), sections.end(), section) == sections.end()) {
-        const auto meant = nearest(section, sections);
-        fail(ExitCode::input, "{}unknown section [{}]{}", where, section,
-             meant ? fmt::format("; did you mean [{}]?", *meant) : "");
-      }
+      section = section_in(where, line, options);
       continue;
     }
     const auto equals = line.find('=');
+    if (equals == std::string::npos) fail(ExitCode::input, "{}'{}' is not of the form key = value", where, line);
     const std::string key = trimmed(line.substr(0, equals));
-    if (equals == std::string::npos || key.empty()) {
-      fail(ExitCode::input, "{}'{}' is not of the form key = value", where, line);
-    }
+    if (key.empty()) fail(ExitCode::input, "{}'{}' has no name before the equals sign", where, line);
     const std::string name = section.empty() ? key : section + "." + key;
+    if (name == "config" || name == "help" || name == "print-config") {
+      fail(ExitCode::input, "{}{} belongs on the command line, as --{}", where, name, name);
+    }
     Option& option = find(where, name, options);
     const auto [earlier, is_new] = seen.emplace(name, number);
     if (!is_new) fail(ExitCode::input, "{}--{} is given twice, first in line {}", where, name, earlier->second);
-    if (command_line.count(name) == 0) store(option, where, trimmed(line.substr(equals + 1)));
+    std::string value = trimmed(line.substr(equals + 1));
+    if (value.starts_with('"')) value = unquoted(where, trimmed(whole_line.substr(whole_line.find('=') + 1)));
+    if (command_line.count(name) == 0) store(option, where, value);
   }
-  if (in.bad()) fail(ExitCode::input, "--config {}: cannot be read (is it a file?)", path);
 }
 
 }  // namespace
@@ -204,7 +273,7 @@ std::string config_text(const std::vector<Option>& options) {
     }
     const std::string key = section.empty() ? option.name : option.name.substr(section.size() + 1);
     const std::string value = option.text();
-    text += value.empty() ? fmt::format("# {} =\n", key) : fmt::format("{} = {}\n", key, value);
+    text += value.empty() ? fmt::format("# {} =\n", key) : fmt::format("{} = {}\n", key, quoted(value));
   }
   return text;
 }

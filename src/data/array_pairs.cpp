@@ -32,9 +32,9 @@ std::span<const hsize_t> sample_dims(const NumberDataset& dataset) {
 
 /// How many of `available` to use. `asked`: -1 for all.
 std::int64_t choose_count(const std::string& path, const char* option, std::int64_t asked, std::int64_t available) {
-  if (asked < -1) fail(ExitCode::input, "{} is {}: use a count, or -1 for all", option, asked);
+  if (asked < -1) fail(ExitCode::input, "{} is {}: use a count, or auto for all", option, asked);
   if (asked > available) {
-    fail(ExitCode::input, "{} asks for {}, but {} has {}: ask for {} or fewer, or -1 for all", option, asked, path,
+    fail(ExitCode::input, "{} asks for {}, but {} has {}: ask for {} or fewer, or auto for all", option, asked, path,
          available, available);
   }
   return asked == -1 ? available : asked;
@@ -42,7 +42,7 @@ std::int64_t choose_count(const std::string& path, const char* option, std::int6
 
 void check_labels(const h5::Handle& file, const std::string& path, const std::string& name, const char* samples,
                   std::int64_t count) {
-  if (!has_dataset(file, name)) return;
+  if (!has_dataset(file, path, name)) return;
   const NumberDataset labels = open_numbers(file, path, name);
   if (labels.dims.size() != 1 || labels.rows() != count) {
     fail(ExitCode::input, "{}: {} has shape {}, expected ({},): one number for each sample of {}", path, name,
@@ -70,7 +70,7 @@ void read_placed(const NumberDataset& dataset, std::span<const Placement> placem
 
 std::vector<std::int64_t> stored_labels(const ArrayPairs& source, const std::string& name, std::int64_t count) {
   const h5::Handle file = h5::open_for_reading(source.path);
-  if (!has_dataset(file, name)) return {};
+  if (!has_dataset(file, source.path, name)) return {};
   return read_labels(open_numbers(file, source.path, name), count);
 }
 
@@ -81,7 +81,7 @@ ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::in
   if (std::filesystem::is_directory(path, ignored)) {
     fail(ExitCode::input, "{}: is a directory where an HDF5 file belongs", path);
   }
-  if (pairs == 0) fail(ExitCode::input, "--data.pairs is 0: use at least one pair, or -1 for all");
+  if (pairs == 0) fail(ExitCode::input, "--data.pairs is 0: use at least one pair, or auto for all");
   const h5::Handle file = h5::open_for_reading(path);
   const NumberDataset a = open_numbers(file, path, "view_a");
   const NumberDataset b = open_numbers(file, path, "view_b");
@@ -94,7 +94,7 @@ ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::in
   check_labels(file, path, "labels", "view_a", a.rows());
 
   std::int64_t available_tests = 0;
-  if (tests != 0 && has_dataset(file, "test")) {
+  if (tests != 0 && has_dataset(file, path, "test")) {
     const NumberDataset test = open_numbers(file, path, "test");
     if (!std::ranges::equal(sample_dims(test), sample_dims(a))) {
       fail(ExitCode::input, "{}: test has shape {} and view_a {}: all but the first dimension must agree", path,

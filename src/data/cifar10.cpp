@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 
 #include "stepwise/core/error.hpp"
 #include "stepwise/data/images.hpp"
@@ -58,6 +60,25 @@ Batch check_batch(const fs::path& path) {
   return {name, bytes / record_bytes};
 }
 
+std::string batch_name(int number) {
+  return fmt::format("data_batch_{}.bin", number);
+}
+
+/// The highest number of a training batch in the directory, 0 where there is none.
+int last_batch(const std::string& directory) {
+  constexpr std::size_t digits_begin = std::string_view("data_batch_").size();
+  int last = 0;
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    int number = 0;
+    std::from_chars(name.data() + std::min(digits_begin, name.size()), name.data() + name.size(), number);
+    if (name == batch_name(number)) last = std::max(last, number);
+  }
+  if (error) fail(ExitCode::input, "{}: cannot be listed: {}", directory, error.message());
+  return last;
+}
+
 std::vector<Batch> find_batches(const std::string& path, Cifar10Part part) {
   const fs::file_status status = status_of(path);
   if (!fs::exists(status)) fail(ExitCode::input, "{}: no such file or directory; expected CIFAR-10 batches", path);
@@ -65,11 +86,9 @@ std::vector<Batch> find_batches(const std::string& path, Cifar10Part part) {
   const fs::path directory(path);
   if (part == Cifar10Part::test) return {check_batch(directory / "test_batch.bin")};
   std::vector<Batch> batches;
-  for (int number = 1;; ++number) {
-    const fs::path file = directory / fmt::format("data_batch_{}.bin", number);
-    if (number > 1 && !fs::exists(status_of(file))) return batches;
-    batches.push_back(check_batch(file));
-  }
+  const int last = std::max(1, last_batch(path));
+  for (int number = 1; number <= last; ++number) batches.push_back(check_batch(directory / batch_name(number)));
+  return batches;
 }
 
 std::int64_t total(const std::vector<Batch>& batches) {

@@ -1,5 +1,6 @@
 #include "data/number_dataset.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -63,18 +64,18 @@ std::string format_shape(std::span<const hsize_t> dims) {
   return dims.size() == 1 ? fmt::format("({},)", dims.front()) : fmt::format("({})", fmt::join(dims, ", "));
 }
 
-bool has_dataset(const h5::Handle& file, const std::string& name) {
+bool has_dataset(const h5::Handle& file, const std::string& path, const std::string& name) {
   const htri_t found = H5Lexists(file, name.c_str(), H5P_DEFAULT);
-  h5::check(found, fmt::format("looking for {}", name));
+  h5::check(found, fmt::format("looking for {} in {}", name, path));
   return found > 0;
 }
 
 NumberDataset open_numbers(const h5::Handle& file, const std::string& path, const std::string& name) {
-  if (!has_dataset(file, name)) fail(ExitCode::input, "{}: has no dataset {}", path, name);
+  if (!has_dataset(file, path, name)) fail(ExitCode::input, "{}: has no dataset {}", path, name);
   const h5::Handle access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose, "creating access properties");
   h5::check(H5Pset_chunk_cache(access, chunk_cache_slots, chunk_cache_bytes, 1.0), "setting the chunk cache");
   const hid_t id = H5Dopen2(file, name.c_str(), access);
-  if (id < 0) fail(ExitCode::input, "{}: {} cannot be opened as a dataset (is it a group?)", path, name);
+  if (id < 0) fail(ExitCode::input, "{}: {} cannot be opened as a dataset: {}", path, name, h5::reason());
   NumberDataset dataset{path, name, h5::Handle(id, H5Dclose, "opening a dataset"), {}, false};
   const h5::Handle type(H5Dget_type(dataset.id), H5Tclose, "asking for a dataset's type");
   const H5T_class_t type_class = H5Tget_class(type);
@@ -106,7 +107,15 @@ std::vector<std::int64_t> read_labels(const NumberDataset& dataset, std::int64_t
   std::vector<std::int64_t> labels(static_cast<std::size_t>(count));
   if (count == 0) return labels;
   if (!dataset.floating) {
-    read_selected(dataset, {0, count}, H5T_NATIVE_INT64, labels.data());
+    const h5::Handle type(H5Dget_type(dataset.id), H5Tclose, "asking for the type of " + dataset.name);
+    const bool is_signed = H5Tget_sign(type) != H5T_SGN_NONE;
+    read_selected(dataset, {0, count}, is_signed ? H5T_NATIVE_INT64 : H5T_NATIVE_UINT64, labels.data());
+    // An unsigned label that does not fit has become a negative number.
+    const auto wrong = is_signed ? labels.end() : std::ranges::find_if(labels, [](auto label) { return label < 0; });
+    if (wrong != labels.end()) {
+      fail(ExitCode::input, "{}: {} holds {} for sample {} (counted from 0): labels go up to {}", dataset.file,
+           dataset.name, static_cast<std::uint64_t>(*wrong), wrong - labels.begin(), INT64_MAX);
+    }
     return labels;
   }
   std::vector<double> stored(labels.size());

@@ -22,7 +22,7 @@ struct NumberDataset {
   [[nodiscard]] std::int64_t row_size() const;
 };
 
-[[nodiscard]] bool has_dataset(const h5::Handle& file, const std::string& name);
+[[nodiscard]] bool has_dataset(const h5::Handle& file, const std::string& path, const std::string& name);
 
 /// @throws Error(input) when it is missing, not a dataset, of another type than numbers, or without dimensions.
 [[nodiscard]] NumberDataset open_numbers(const h5::Handle& file, const std::string& path, const std::string& name);
@@ -32,7 +32,7 @@ struct NumberDataset {
 void read_rows(const NumberDataset& dataset, Range range, std::span<double> out);
 
 /// Reads the first `count` entries of a one-dimensional dataset.
-/// @throws Error(input) when a floating-point entry is not a whole number.
+/// @throws Error(input) when an entry does not fit, or a floating-point entry is not a whole number.
 [[nodiscard]] std::vector<std::int64_t> read_labels(const NumberDataset& dataset, std::int64_t count);
 
 /// "(10, 3, 32, 32)".

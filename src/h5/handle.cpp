@@ -7,21 +7,6 @@
 #include <fstream>
 
 namespace stepwise::h5 {
-namespace {
-
-/// The innermost entry of HDF5's error stack: the reason, without the path through the library.
-std::string reason() {
-  std::string text;
-  const auto visit = [](unsigned, const H5E_error2_t* entry, void* data) -> herr_t {
-    auto& out = *static_cast<std::string*>(data);
-    if (out.empty() && entry->desc != nullptr) out = entry->desc;
-    return 0;
-  };
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, visit, &text);
-  return text.empty() ? "no reason given" : text;
-}
-
-}  // namespace
 
 Handle::Handle(hid_t id, Close closer, std::string_view what) : id_(id), close_(closer) {
   if (id < 0) fail(ExitCode::io, "HDF5: {} failed: {}", what, reason());
@@ -46,6 +31,17 @@ void Handle::reset() noexcept {
 
 void check(herr_t status, std::string_view what) {
   if (status < 0) fail(ExitCode::io, "HDF5: {} failed: {}", what, reason());
+}
+
+std::string reason() {
+  std::string text;  // the innermost entry of the error stack: without the path through the library
+  const auto visit = [](unsigned, const H5E_error2_t* entry, void* data) -> herr_t {
+    auto& out = *static_cast<std::string*>(data);
+    if (out.empty() && entry->desc != nullptr) out = entry->desc;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, visit, &text);
+  return text.empty() ? "no reason given" : text;
 }
 
 void silence_errors() {

@@ -34,10 +34,25 @@ std::string partial_name(const std::string& path) {
   return fmt::format("{}/.{}.partial.{}", directory_of(path), fs::path(path).filename().string(), getpid());
 }
 
+/// What a chain of symbolic links ends in, whether it exists or not: that is replaced, and the links stay.
+std::string target_of(const std::string& path) {
+  constexpr int most_links = 40;  // as Linux
+  fs::path target = path;
+  std::error_code error;
+  for (int links = 0; fs::is_symlink(fs::symlink_status(target, error)); ++links) {
+    if (links == most_links) fail(ExitCode::input, "--output {}: is a circle of symbolic links", path);
+    target = target.parent_path() / fs::read_symlink(target, error);
+  }
+  return target.string();
+}
+
 void refuse_existing(const std::string& path, bool force) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (fs::is_directory(status)) fail(ExitCode::input, "--output {}: is a directory, name a file", path);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    fail(ExitCode::input, "--output {}: exists and is not a regular file; choose another name", path);
+  }
   if (fs::exists(status) && !force) {
     fail(ExitCode::input, "--output {}: exists already; choose another name, or give --force to replace it", path);
   }
@@ -53,16 +68,17 @@ void sync(const std::string& path, int flags) {
   close(descriptor);
 }
 
-/// Takes disk space up to `bytes`, or says that there is none. It must not be left to the writes: Open MPI's collective
-/// write can lose a full disk on its way to the caller, and HDF5 writes metadata from several ranks, where one that
-/// fails leaves the others waiting for it. HDF5 cuts the file to its length when it closes it.
-void reserve(const std::string& path, std::int64_t bytes) {
-  const int descriptor = open(path.c_str(), O_WRONLY);
+/// Takes disk space for `partial` up to `bytes`, or says that there is none for `path`. It must not be left to the
+/// writes: Open MPI's collective write can lose a full disk on its way to the caller, and HDF5 writes metadata from
+/// several ranks, where one that fails leaves the others waiting for it. HDF5 cuts the file to its length when it
+/// closes it.
+void reserve(const std::string& path, const std::string& partial, std::int64_t bytes) {
+  const int descriptor = open(partial.c_str(), O_WRONLY);
   const int status = descriptor < 0 ? -1 : fallocate(descriptor, 0, 0, bytes);
   const int reason = errno;
   if (descriptor >= 0) close(descriptor);
   if (status != 0 && reason != EOPNOTSUPP && reason != ENOSYS) {
-    fail(ExitCode::io, "{}: no room for {} bytes: {}", path, bytes, std::strerror(reason));
+    fail(ExitCode::io, "--output {}: no room for {} bytes: {}", path, bytes, std::strerror(reason));
   }
 }
 
@@ -151,9 +167,11 @@ struct ResultFile::Selection {
   std::vector<hsize_t> block;
 };
 
-void check_output(const Communicator& comm, const std::string& path, bool force) {
+void check_output(const Communicator& comm, const std::string& path, bool force,
+                  const std::vector<std::string>& inputs) {
   attempt_on_root(comm, [&] {
-    const std::string directory = directory_of(path);
+    const std::string target = target_of(path);
+    const std::string directory = directory_of(target);
     std::error_code error;
     if (fs::exists(directory, error) && !fs::is_directory(directory, error)) {
       fail(ExitCode::io, "--output {}: {} is not a directory", path, directory);
@@ -161,8 +179,12 @@ void check_output(const Communicator& comm, const std::string& path, bool force)
     if (!fs::is_directory(directory, error)) {
       fail(ExitCode::io, "--output {}: the directory {} does not exist; create it first", path, directory);
     }
+    for (const std::string& input : inputs) {
+      if (!fs::equivalent(path, input, error)) continue;
+      fail(ExitCode::input, "--output {}: is the same file as the input {}; choose another name", path, input);
+    }
     refuse_existing(path, force);
-    const std::string trial = partial_name(path);
+    const std::string trial = partial_name(target);
     const int descriptor = open(trial.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0666);
     if (descriptor < 0) {
       fail(ExitCode::io, "--output {}: the directory {} takes no new file: {}", path, directory, std::strerror(errno));
@@ -173,7 +195,9 @@ void check_output(const Communicator& comm, const std::string& path, bool force)
 }
 
 ResultFile::ResultFile(const Communicator& comm, std::string path, bool force)
-    : comm_(comm), path_(std::move(path)), partial_(broadcast(comm, partial_name(path_))), force_(force) {
+    : comm_(comm), path_(std::move(path)), force_(force) {
+  attempt_on_root(comm_, [&] { target_ = target_of(path_); });
+  partial_ = broadcast(comm_, partial_name(target_));
   attempt(comm_, [&] {
     h5::silence_errors();
     const h5::Handle access = file_access(comm_);
@@ -218,7 +242,7 @@ void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsiz
                                  dimension == nullptr ? "no scale" : *dimension));
   const auto numbers = std::accumulate(extents.begin(), extents.end(), hsize_t{1}, std::multiplies<>());
   bytes_ += static_cast<std::int64_t>(numbers * H5Tget_size(type));
-  attempt_on_root(comm_, [&] { reserve(partial_, bytes_ + room_for_metadata); });
+  attempt_on_root(comm_, [&] { reserve(path_, partial_, bytes_ + room_for_metadata); });
   attempt(comm_, [&] {
     const int rank = narrow(static_cast<std::int64_t>(extents.size()), "a number of dimensions");
     const h5::Handle space(H5Screate_simple(rank, extents.data(), nullptr), H5Sclose, "shaping " + info.path);
@@ -352,7 +376,7 @@ void ResultFile::write_stacked_views(const DatasetInfo& info, const BlockVector&
 }
 
 std::int64_t ResultFile::commit() {
-  attempt_on_root(comm_, [&] { reserve(partial_, bytes_ + room_for_metadata); });
+  attempt_on_root(comm_, [&] { reserve(path_, partial_, bytes_ + room_for_metadata); });
   attempt(comm_, [&] {
     h5::check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "flushing " + partial_);
     const ssize_t open_objects = H5Fget_obj_count(file_, H5F_OBJ_ALL | H5F_OBJ_LOCAL);
@@ -372,11 +396,11 @@ std::int64_t ResultFile::commit() {
       sync(partial_, O_RDONLY);
       refuse_existing(path_, force_);  // somebody may have been faster
       struct stat status {};
-      if (stat(partial_.c_str(), &status) != 0 || rename(partial_.c_str(), path_.c_str()) != 0) {
-        fail(ExitCode::io, "{}: cannot be renamed to {}: {}", partial_, path_, std::strerror(errno));
+      if (stat(partial_.c_str(), &status) != 0 || rename(partial_.c_str(), target_.c_str()) != 0) {
+        fail(ExitCode::io, "{}: cannot be renamed to {}: {}", partial_, target_, std::strerror(errno));
       }
       size = status.st_size;
-      sync(directory_of(path_), O_RDONLY | O_DIRECTORY);
+      sync(directory_of(target_), O_RDONLY | O_DIRECTORY);
     });
   } catch (const CollectiveError&) {
     if (comm_.rank() == 0) unlink(partial_.c_str());

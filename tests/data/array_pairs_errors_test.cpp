@@ -20,7 +20,7 @@ TEST_F(ArrayPairsErrors, SaysHowManyThereAre) {
     count_up("view_b", {5, 2}, 0);
   };
   fill();
-  expect_input_error({"--data.pairs asks for 6", "has 5", path_}, 6);
+  expect_input_error({"--data.pairs asks for 6", "has 5", path_, "ask for 5 or fewer, or auto for all"}, 6);
   fill();
   expect_input_error({"--data.pairs is 0"}, 0);
   fill();
@@ -104,9 +104,11 @@ TEST_F(ArrayPairsErrors, ThingsThatAreNotNumbers) {
 
 TEST_F(ArrayPairsErrors, GroupsScalarsAndDanglingLinks) {
   { const h5::Handle group(H5Gcreate2(file_, "view_a", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose, "a group"); }
-  expect_input_error({path_, "view_a cannot be opened as a dataset"});
+  expect_input_error({path_, "view_a cannot be opened as a dataset", "not a dataset"});
   h5::check(H5Lcreate_soft("/nowhere", file_, "view_a", H5P_DEFAULT, H5P_DEFAULT), "a link");
   expect_input_error({path_, "view_a cannot be opened"});
+  h5::check(H5Lcreate_external("absent.h5", "/x", file_, "view_a", H5P_DEFAULT, H5P_DEFAULT), "a link");
+  expect_input_error({path_, "view_a cannot be opened", "external", "absent.h5"});
   {
     const h5::Handle scalar(H5Screate(H5S_SCALAR), H5Sclose, "a scalar space");
     write_empty("view_a", H5T_NATIVE_DOUBLE, scalar);
@@ -136,6 +138,23 @@ TEST_F(ArrayPairsErrors, LabelsThatDoNotFit) {
     expect_error(ExitCode::input, {path_, "labels", "sample 1", "whole numbers"}, [&] { (void)train_labels(pairs); });
     start();
   }
+}
+
+TEST_F(ArrayPairsErrors, LabelsBeyondSigned64Bits) {
+  const hsize_t three = 3;
+  const std::vector<std::uint64_t> large{INT64_MAX, std::uint64_t{1} << 63, UINT64_MAX};
+  const h5::Handle space(H5Screate_simple(1, &three, nullptr), H5Sclose, "a space");
+  count_up("view_a", {3, 2}, 0);
+  count_up("view_b", {3, 2}, 0);
+  write_empty("labels", H5T_STD_U64BE, space);
+  {
+    const h5::Handle labels(H5Dopen2(file_, "labels", H5P_DEFAULT), H5Dclose, "labels");
+    h5::check(H5Dwrite(labels, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, large.data()), "labels");
+  }
+  const ArrayPairs pairs = open();
+  expect_error(ExitCode::input, {path_, "labels holds 9223372036854775808 for sample 1", "up to 9223372036854775807"},
+               [&] { (void)train_labels(pairs); });
+  EXPECT_EQ(train_labels(open_array_pairs(path_, 1, 0)), std::vector{INT64_MAX});
 }
 
 TEST_F(ArrayPairsErrors, NanAndInfNameFileDatasetAndSample) {

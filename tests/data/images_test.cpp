@@ -154,7 +154,7 @@ class Cifar10 : public testing::Test {
 TEST_F(Cifar10, ReadsTheFirstImagesAcrossBatches) {
   write("data_batch_1.bin", 0, 5);
   write("data_batch_2.bin", 5, 4);
-  write("data_batch_4.bin", 9, 4);  // not consecutive
+  write("data_batch_4.bin.part", 9, 4);
   write("test_batch.bin", 100, 3);
   EXPECT_EQ(count_cifar10(directory_, Cifar10Part::train), 9);
   EXPECT_EQ(count_cifar10(directory_, Cifar10Part::test), 3);
@@ -182,6 +182,9 @@ TEST_F(Cifar10, MissingFilesAndDirectories) {
   expect_input_error({"nowhere", "no such file or directory"}, directory_ / "nowhere");
   expect_input_error({"data_batch_1.bin", "no such file", "binary version"}, directory_);
   expect_input_error({"test_batch.bin", "no such file"}, directory_, Cifar10Part::test);
+  write("data_batch_1.bin", 0, 2);
+  write("data_batch_3.bin", 2, 2);
+  expect_input_error({"data_batch_2.bin", "no such file"}, directory_);
   const std::string file = write("one.bin", 0, 1);
   expect_input_error({"one.bin/below"}, file + "/below");
 }

@@ -126,6 +126,27 @@ class Config(ProgramTest):
         actual = self.solve({"config": printed})
         np.testing.assert_array_equal(actual.gamma, expected.gamma)
 
+    def test_paths_that_look_like_comments_survive_printing(self) -> None:
+        for number, name in enumerate(("a#b.h5", "a #b.h5", "#a.h5", " a ;b.h5", '"a".h5')):
+            with self.subTest(name):
+                output = self.folder / f"{number}" / name
+                output.parent.mkdir()
+                words = ["solve", "--config", self.ini, "--output", name]
+                self.ini.with_name("printed.ini").write_text(launch([*words, "--print-config"]).stdout)
+                run = launch(["solve", "--config", self.ini.with_name("printed.ini")], cwd=output.parent)
+                self.assertEqual(run.code, DONE, str(run))
+                self.assertEqual([path.name for path in output.parent.iterdir()], [name])
+
+    def test_what_belongs_on_the_command_line(self) -> None:
+        for word in ("config", "help", "print-config"):
+            self.refused(f"{word} = true\n", "run.ini:1", word, "command line")
+
+    def test_binary_file(self) -> None:
+        run = launch(["solve", "--config", self.path, "--output", self.folder / "x.h5"])
+        self.assertEqual(run.code, INPUT, str(run))
+        self.assertIn("not a text file", run.stderr)
+        self.assertTrue(run.stderr.replace("\n", "").isprintable(), repr(run.stderr))
+
     def test_help_and_version(self) -> None:
         for words in (["--help"], ["solve", "--help"], ["--version"]):
             run = launch(words)

@@ -1,8 +1,12 @@
 """Bad input files and impossible requests: the right exit code, one clear message, nothing left behind."""
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
 import unittest
+import venv
 from pathlib import Path
 from typing import Mapping
 
@@ -10,7 +14,7 @@ import h5py
 import numpy as np
 
 from refusal import RefusalTest
-from support import DONE, INPUT, IO, MEMORY, NUMERICAL, launch, make_pairs, options_of
+from support import DONE, INPUT, IO, MEMORY, NUMERICAL, ProgramTest, launch, make_pairs, options_of
 from test_images import write_cifar
 
 
@@ -71,6 +75,18 @@ class Arrays(RefusalTest):
     def test_labels_of_different_length(self) -> None:
         self.refuse_file(self.write_pairs(self.first, self.second, labels=np.arange(7)), "labels", "7")
 
+    def test_labels_beyond_64_bits(self) -> None:
+        labels = np.arange(12, dtype=np.uint64)
+        labels[7] = 2**63
+        self.refuse_file(self.write_pairs(self.first, self.second, labels=labels), r"pairs\.h5", "labels", str(2**63),
+                         ranks=(1, 2, 4))
+
+    def test_dangling_external_link(self) -> None:
+        path = self.folder / "linked.h5"
+        with h5py.File(path, "w") as file:
+            file["view_a"] = h5py.ExternalLink("absent.h5", "/view_a")
+        self.refuse_file(path, r"linked\.h5", "view_a", r"absent\.h5")
+
     def test_no_samples(self) -> None:
         self.refuse_file(self.write_pairs(self.first[:0], self.second[:0]), "view_a|pairs")
 
@@ -106,7 +122,7 @@ class Arrays(RefusalTest):
 
     def test_more_samples_than_there_are(self) -> None:
         path = self.write_pairs(self.first, self.second, self.tests)
-        self.refuse_file(path, r"\b13\b", r"\b12\b", options={"data.pairs": 13}, ranks=(1, 2, 4))
+        self.refuse_file(path, r"\b13\b", r"\b12\b", "auto", options={"data.pairs": 13}, ranks=(1, 2, 4))
         self.refuse_file(path, r"\b4\b", r"\b3\b", options={"data.test": 4})
 
     def test_modes_out_of_range(self) -> None:
@@ -117,7 +133,7 @@ class Arrays(RefusalTest):
 
     def refuse_file_modes(self, modes: int, positive: int, kernel: str) -> None:
         path = self.write_pairs(self.first, self.second)
-        for method in ("spectral", "cholesky"):
+        for method in ("spectral", "cholesky", "krylov"):
             self.refuse_file(path, rf"\b{modes}\b", rf"\b{positive}\b", "positive", ranks=(1, 2, 4),
                              options={"kernel.type": kernel, "modes": modes, "solver.method": method})
 
@@ -155,6 +171,10 @@ class Images(RefusalTest):
 
     def test_directory_without_batches(self) -> None:
         self.refuse_images("here", options={"data.path": self.here})
+
+    def test_gap_between_batches(self) -> None:
+        (self.batches / "data_batch_3.bin").write_bytes((self.batches / "data_batch_1.bin").read_bytes())
+        self.refuse_images(r"data_batch_2\.bin")
 
     def test_bad_sizes(self) -> None:
         path = self.batches / "data_batch_1.bin"
@@ -214,10 +234,96 @@ class Output(RefusalTest):
         self.assertTrue(h5py.is_hdf5(output))
         self.assertEqual([path.name for path in self.out.iterdir()], ["result.h5"])
 
+    def test_output_that_is_no_file(self) -> None:
+        os.mkfifo(self.out / "fifo")
+        for path in (self.out / "fifo", "/dev/null"):
+            self.refuse([*self.words, "--force"], str(path), "not a regular file", output=path, ranks=(1, 2, 4))
+
+    def test_links(self) -> None:
+        link, target = self.out / "link.h5", self.here / "target.h5"
+        link.symlink_to("../here/target.h5")
+        for more in ((), ("--force",)):
+            run = launch([*self.words, "--modes", 2, "--output", link, *more], 2)
+            self.assertEqual(run.code, DONE, str(run))
+            self.assertTrue(link.is_symlink() and target.is_file() and not target.is_symlink())
+        self.refuse(self.words, r"link\.h5", "--force", output=link)
+
+    def test_output_that_is_the_input(self) -> None:
+        path = self.write_pairs(*make_pairs(8, 5)[:2], name="out/pairs.h5")
+        words = ["solve", "--data.source", "hdf5", "--data.path", path, "--modes", 2]
+        for more in ([], ["--force"]):
+            self.refuse([*words, *more], r"pairs\.h5", "input", output=self.here / "../out/pairs.h5", ranks=(1, 2, 4))
+
+    def test_full_disk(self) -> None:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", self.out]
+        if subprocess.run(mount, stderr=subprocess.DEVNULL).returncode != 0:
+            self.skipTest("a small file system cannot be mounted here")
+        self.addCleanup(subprocess.run, ["umount", self.out], check=True)
+        self.refuse([*self.words, "--modes", 2], f"--output {self.out}/result.h5", "no space", code=IO, ranks=(1, 2, 4))
+
     def test_not_enough_memory(self) -> None:
         """Four million pairs: K alone would have 512 TB."""
         self.refuse(["solve", "--data.pairs", 4_000_000, "--modes", 2], "memory", r"\d+(\.\d+)? [TP]iB", "available",
                     "rank", code=MEMORY, ranks=(1, 2, 4))
+
+
+class Picture(ProgramTest):
+    """scripts/plot.py, given what it cannot draw, or run by a Python that lacks its modules."""
+
+    script = Path(__file__).resolve().parents[2] / "scripts" / "plot.py"
+
+    def setUp(self) -> None:
+        super().setUp()
+        if importlib.util.find_spec("matplotlib") is None:
+            self.skipTest("no matplotlib")
+        self.result = self.folder / "result.h5"
+        with h5py.File(self.result, "w") as file:
+            file["spectrum/gamma"] = [3.0, 1.0]  # fewer than 2n
+            file["timescales/tau"] = [1.0, 4.0]
+            file["dynamics/time"] = np.linspace(0, 9, 10)
+            file["dynamics/lambda"] = np.linspace(0, 1, 20).reshape(10, 2)
+            file["dynamics/loss"] = np.linspace(2, 0, 10)
+            file["embeddings/train"] = np.zeros((2, 7, 2))
+
+    def plot(self, python: str | Path = sys.executable, script: Path = script) -> subprocess.CompletedProcess:
+        return subprocess.run([python, script, self.result, "-o", self.folder / "result.svg"], capture_output=True,
+                              text=True)
+
+    def bare_python(self) -> Path:
+        venv.create(self.folder / "venv", with_pip=False, symlinks=True)
+        return self.folder / "venv" / "bin" / "python3"
+
+    def test_part_of_the_spectrum(self) -> None:
+        run = self.plot()
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("7 positive pairs", (self.folder / "result.svg").read_text())
+
+    def test_not_finite(self) -> None:
+        for name in ("spectrum/gamma", "timescales/tau", "dynamics/time", "dynamics/lambda", "dynamics/loss"):
+            with self.subTest(name):
+                with h5py.File(self.result, "r+") as file:
+                    whole = file[name][()]
+                    file[name][-1] = np.nan
+                run = self.plot()
+                self.assertEqual(run.returncode, 1)
+                self.assertRegex(run.stderr, rf"\Aplot\.py: .*result\.h5: /{name} holds nan or inf.*\n\Z")
+                with h5py.File(self.result, "r+") as file:
+                    file[name][()] = whole
+
+    def test_python_without_the_modules(self) -> None:
+        if subprocess.run(["/usr/bin/python3", "-c", "import h5py, matplotlib"], capture_output=True).returncode != 0:
+            self.skipTest("/usr/bin/python3 lacks h5py or matplotlib")
+        run = self.plot(self.bare_python())
+        self.assertEqual(run.returncode, 0, run.stderr)
+
+    def test_no_python_with_the_modules(self) -> None:
+        bare = self.bare_python()
+        other = bare.with_name("python")
+        script = self.folder / "plot.py"
+        script.write_text(self.script.read_text().replace('"/usr/bin/python3"', f'"{other}"'))
+        run = self.plot(bare, script)
+        self.assertEqual(run.returncode, 1)
+        self.assertRegex(run.stderr, rf"\Aplot\.py: {bare}: No module .*; {other}: .*No module .*\n\Z")
 
 
 if __name__ == "__main__":

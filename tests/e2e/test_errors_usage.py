@@ -19,7 +19,7 @@ class Usage(RefusalTest):
         self.refuse(["solve", "--kernels.type", "rbf"], r"kernels\.type")
         self.refuse(["solve", "--kernel.typ", "rbf"], r"kernel\.typ\b")  # no guessing from the beginning of a name
         self.refuse(["solve", "stray"], "stray")
-        self.refuse(["solve", "-x"], "-x")
+        self.refuse(["solve", "-x"], "option -x")
 
     def test_unknown_command(self) -> None:
         self.refuse(["slove"], "slove", output=None, ranks=(1, 2, 4))
@@ -35,6 +35,8 @@ class Usage(RefusalTest):
     def test_missing_value(self) -> None:
         self.refuse(["solve", "--kernel.type"], r"kernel\.type", output=None)
         self.refuse(["solve", "--modes"], "modes", output=None)
+        self.refuse(["solve", "--modes", "--data.pairs", 5], "--modes lacks a value")
+        self.refuse(["solve", "--config"], "--config lacks a value", ranks=(1,))  # --output follows
 
     def test_given_twice(self) -> None:
         self.refuse(["solve", "--modes", 2, "--modes", 3], "modes")
@@ -57,6 +59,10 @@ class Usage(RefusalTest):
             for value in values:
                 self.refuse_option(name, value, name.split(".")[-1], ranks=(1, 2) if value == values[0] else (1,))
 
+    def test_beyond_64_bits(self) -> None:
+        for name in ("modes", "seed"):
+            self.refuse_option(name, 2**64 - 1, name, f"to {2**63 - 1}")
+
     def test_kernel_out_of_range(self) -> None:
         network = {"kernel.type": "ntk"}
         for name in ("weight-variance", "bias-variance", "readout-weight-variance", "readout-bias-variance"):
@@ -71,13 +77,16 @@ class Usage(RefusalTest):
             self.refuse_option("solver.grid", value, "grid", ranks=(1,))
         self.refuse_option("solver.grid", "3x3", "grid", "3x3", r"\b2\b", ranks=(2,))
 
+    def test_alpha_so_large_that_the_loss_overflows(self) -> None:
+        self.refuse_option("dynamics.alpha", "1e150", "dynamics.alpha", "lambda_1")
+
     def test_empty_output(self) -> None:
         self.refuse(["solve", "--data.pairs", 8, "--modes", 2, "--output="], "output", output=None)
 
     def test_more_ranks_than_blocks_works(self) -> None:
         first, second, tests = make_pairs(3, 5, tests=2)
         path = self.write_pairs(first, second, tests)
-        for method in ("spectral", "cholesky"):
+        for method in ("spectral", "cholesky", "krylov"):
             output = self.out / f"{method}.h5"
             run = launch(["solve", "--data.source", "hdf5", "--data.path", path, "--modes", 2, "--solver.method",
                           method, "--solver.block-size", 64, "--output", output], 6)

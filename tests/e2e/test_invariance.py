@@ -86,12 +86,13 @@ class Symmetry(ProgramTest):
     def test_permuting_pairs(self) -> None:
         order = np.random.default_rng(1).permutation(30)
         both = np.concatenate([order, order + 30])
-        for method in ("spectral", "cholesky"):
+        for method in ("spectral", "cholesky", "krylov"):
+            slack = 100 if method == "krylov" else 1  # its tolerance instead of rounding
             before = self.run_views(self.first, self.second, "ntk", method)
             after = self.run_views(self.first[order], self.second[order], "ntk", method)
             self.assert_relative(after.gamma[:MODES], before.gamma[:MODES], 1e-11, "gamma")
-            self.assert_close(after.kernel_train, before.kernel_train[np.ix_(both, both)], 1e-11, "K_emb")
-            self.assert_close(after.kernel_test, before.kernel_test, 1e-11, "K_emb, test")
+            self.assert_close(after.kernel_train, before.kernel_train[np.ix_(both, both)], 1e-11 * slack, "K_emb")
+            self.assert_close(after.kernel_test, before.kernel_test, 1e-11 * slack, "K_emb, test")
 
     def test_swapping_views(self) -> None:
         swapped = np.random.default_rng(2).random(30) < 0.5
@@ -107,7 +108,7 @@ class Symmetry(ProgramTest):
         """Data times f is K times c = f^2: gamma -> c gamma. With alpha / f too, lambda_j(0) stays and tau -> tau / c."""
         before = self.run_views(self.first, self.second, "linear")
         tests = self.tests
-        for factor in (3.0, 1e-30, 1e30):
+        for factor in (3.0, 1e-30, 1e30, 1e-75, 1e75):
             with self.subTest(factor=factor):
                 self.tests = tests * factor
                 after = self.run_views(self.first * factor, self.second * factor, "linear", alpha=1e-6 / factor)
@@ -143,13 +144,13 @@ class Degenerate(ProgramTest):
     def check(self, first: np.ndarray, second: np.ndarray, modes: int) -> None:
         path = self.write_pairs(first, second, first[:3])
         expected = reference.solve(reference.linear, first, second, first[:3], modes)
-        for method in ("spectral", "cholesky"):
+        for method in ("spectral", "cholesky", "krylov"):
             for ranks in (1, 2):
                 with self.subTest(method=method, ranks=ranks):
                     result = self.solve_pairs(path, {"kernel.type": "linear", "modes": modes,
                                                      "solver.method": method}, ranks)
                     self.assert_relative(result.gamma[:modes], expected.gamma[:modes], 1e-10, "gamma")
-                    self.assert_close(result.gamma, expected.gamma, 1e-10, "all gamma")
+                    self.assert_close(result.gamma, expected.gamma[:len(result.gamma)], 1e-10, "all gamma")
                     train, test = expected.pair_blocks()
                     self.assert_close(result.kernel_train, train, 1e-9, "K_emb")
                     self.assert_close(result.kernel_test, test, 1e-9, "K_emb, test")

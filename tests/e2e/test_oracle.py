@@ -27,7 +27,7 @@ class Oracle(ProgramTest):
             return {key: value[()] for key, value in file["expected"][name].items()}
 
     def check(self, name: str, expected: dict[str, np.ndarray], slack: float = 1) -> None:
-        for method, ranks in (("spectral", 2), ("cholesky", 2), ("spectral", 3), ("cholesky", 1)):
+        for method, ranks in (("spectral", 2), ("cholesky", 2), ("spectral", 3), ("cholesky", 1), ("krylov", 2)):
             with self.subTest(kernel=name, method=method, ranks=ranks):
                 result = self.solve({"data.source": "hdf5", "data.path": ORACLE, "modes": MODES,
                                      "dynamics.alpha": 1e-7, "solver.method": method, **KERNELS[name]}, ranks)
@@ -35,7 +35,9 @@ class Oracle(ProgramTest):
                 self.assert_relative(result.tau, expected["tau_alpha_1e-07"], 1e-9 * slack, "tau")
                 for actual, key in ((result.train, "K_emb_first20"), (result.test, "K_emb_test_first20")):
                     block = actual[:20] @ actual[:20].T
-                    self.assert_close(block, expected[key], 1e-8 * slack, key, scale=1)
+                    # An embedding moves by the residual over the gap to the next gamma.
+                    iterative = 10 if method == "krylov" else 1
+                    self.assert_close(block, expected[key], 1e-8 * slack * iterative, key, scale=1)
 
     def test_linear(self) -> None:
         self.check("linear", self.expected("linear"))

@@ -11,11 +11,12 @@ MODES = 4
 
 
 class Recompute(ProgramTest):
-    def compare(self, result: Result, expected: reference.Solution, alpha: float = ALPHA) -> None:
+    def compare(self, result: Result, expected: reference.Solution, alpha: float = ALPHA, slack: float = 1) -> None:
+        """`slack` widens what an iterative method's tolerance limits instead of rounding."""
         modes, samples = expected.modes, len(expected.kernel)
         gamma = expected.gamma[:modes]
         self.assert_relative(result.gamma[:modes], gamma, 1e-10, "leading gamma")
-        self.assert_close(result.gamma, expected.gamma, 1e-11, "all gamma")
+        self.assert_close(result.gamma, expected.gamma[:len(result.gamma)], 1e-11, "all gamma")
         self.assertTrue(np.all(np.diff(result.gamma) <= 0), "gamma descends")
 
         scales = reference.initial_scales(alpha, modes)
@@ -29,31 +30,34 @@ class Recompute(ProgramTest):
         # Where K is singular a_j = K^(+1/2) b_j is one choice of many; what it stands for is not: T a = gamma a.
         half = samples // 2
         other_view = np.roll(np.arange(samples), half)
-        self.assert_close(expected.kernel[other_view] @ result.dual / samples, result.dual * gamma, 1e-9,
+        self.assert_close(expected.kernel[other_view] @ result.dual / samples, result.dual * gamma, slack * 1e-9,
                           "(1/N) P K a_j = gamma_j a_j")
         normal = result.dual.T @ expected.kernel @ result.dual
-        self.assert_close(normal, np.eye(modes), 1e-9, "a_i^T K a_j")
+        self.assert_close(normal, np.eye(modes), slack * 1e-9, "a_i^T K a_j")
         from_dual = expected.kernel @ result.dual / np.sqrt(gamma)
-        self.assert_close(from_dual, result.train, 1e-9, "f_j = gamma_j^(-1/2) K a_j, with one sign for both")
-        self.assert_close(same_signs(result.train, expected.train), expected.train, 1e-8, "training embeddings")
-        self.assert_close(result.train.T @ result.train[other_view] / samples, np.eye(modes), 1e-10, "C = I")
+        self.assert_close(from_dual, result.train, slack * 1e-9, "f_j = gamma_j^(-1/2) K a_j, with one sign for both")
+        self.assert_close(same_signs(result.train, expected.train), expected.train, slack * 1e-8, "training embeddings")
+        self.assert_close(result.train.T @ result.train[other_view] / samples, np.eye(modes), slack * 1e-10, "C = I")
         train, test = expected.pair_blocks()
-        self.assert_close(result.kernel_train, train, 1e-9, "K_emb, training")
+        self.assert_close(result.kernel_train, train, slack * 1e-9, "K_emb, training")
         if len(expected.test):
-            self.assert_close(result.kernel_test, test, 1e-9, "K_emb, test")
+            self.assert_close(result.kernel_test, test, slack * 1e-9, "K_emb, test")
             signs = np.sign(np.sum(result.train * expected.train, axis=0))
-            self.assert_close(result.test * signs, expected.test, 1e-8, "test embeddings")
+            self.assert_close(result.test * signs, expected.test, slack * 1e-8, "test embeddings")
 
     def check(self, options: dict[str, object], kernel: reference.Kernel, features: int = 24, pairs: int = 21,
               ranks: tuple[int, int] = (2, 3)) -> None:
         first, second, test = make_pairs(pairs, features, tests=7, seed=features)
         path = self.write_pairs(first, second, test)
         expected = reference.solve(kernel, first, second, test, MODES)
-        for method, count in zip(("spectral", "cholesky"), ranks):
+        for method, count in zip(("spectral", "cholesky", "krylov"), (*ranks, ranks[0])):
             with self.subTest(method=method, ranks=count):
+                krylov = method == "krylov"
                 result = self.solve_pairs(path, {"solver.method": method, "solver.block-size": 8, "modes": MODES,
-                                                 "dynamics.alpha": ALPHA, **options}, count)
-                self.compare(result, expected)
+                                                 "dynamics.alpha": ALPHA, **options,
+                                                 **({"solver.tolerance": 1e-11} if krylov else {})}, count)
+                self.assertEqual(len(result.gamma), MODES if krylov else 2 * pairs)
+                self.compare(result, expected, slack=10 if krylov else 1)
 
     def test_linear(self) -> None:
         self.check({"kernel.type": "linear"}, reference.linear, ranks=(1, 2))
@@ -102,7 +106,7 @@ class Recompute(ProgramTest):
         first, second, test = make_pairs(1, 5, tests=2)
         path = self.write_pairs(first, second, test)
         expected = reference.solve(reference.linear, first, second, test, 1)
-        for method in ("spectral", "cholesky"):
+        for method in ("spectral", "cholesky", "krylov"):
             result = self.solve_pairs(path, {"kernel.type": "linear", "solver.method": method, "modes": 1,
                                              "dynamics.alpha": ALPHA}, ranks=4)
             self.compare(result, expected)

@@ -257,7 +257,7 @@ class SizeLimit {
 TEST_F(ResultFileTest, AFullDiskIsAnErrorAndLeavesNothing) {
   const BlockVector rows = deal(distributions(400, 2)[0], 500);
   const auto refuse = [&](rlim_t room, const std::function<void(ResultFile&)>& work) {
-    expect_refusal(ExitCode::io, {file(".out.h5"), "no room for"}, [&] {
+    expect_refusal(ExitCode::io, {"--output " + file(), "no room for"}, [&] {
       ResultFile out(world(), file(), false);
       const SizeLimit full(room);  // ends before the file does: removing a file makes room
       work(out);
@@ -321,6 +321,64 @@ TEST_F(ResultFileTest, BadPathsAreRefusedByName) {
 
   attempt_on_root(world(), [&] { std::ofstream(file("plain")) << "text"; });
   expect_refusal(ExitCode::io, {file("plain/out.h5")}, [&] { check_output(world(), file("plain/out.h5"), false); });
+}
+
+TEST_F(ResultFileTest, OnlyARegularFileIsReplaced) {
+  attempt_on_root(world(), [&] { mkfifo(file("fifo").c_str(), 0600); });
+  for (const std::string& path : {file("fifo"), std::string("/dev/null")}) {
+    for (const bool force : {false, true}) {
+      expect_refusal(ExitCode::input, {"--output " + path, "not a regular file"},
+                     [&] { check_output(world(), path, force); });
+    }
+  }
+  expect_refusal(ExitCode::input, {file("fifo"), "not a regular file"}, [&] { write_number(file("fifo"), 1, true); });
+  expect_content({"fifo"});
+}
+
+TEST_F(ResultFileTest, SymbolicLinksStayAndTheirTargetIsWritten) {
+  attempt_on_root(world(), [&] {
+    fs::create_directory(file("sub"));
+    fs::create_symlink("sub/second", file("first"));
+    fs::create_symlink("out.h5", file("sub/second"));  // dangling, and relative to sub
+    fs::create_symlink("absent/out.h5", file("nowhere"));
+    fs::create_symlink("circle", file("circle"));
+    fs::create_symlink("sub", file("directory"));
+  });
+  check_output(world(), file("first"), false);
+  write_number(file("first"), 1);
+  expect_refusal(ExitCode::input, {"--output " + file("first"), "exists already"},
+                 [&] { check_output(world(), file("first"), false); });
+  check_output(world(), file("first"), true);
+  write_number(file("first"), 2, true);
+  on_root(file("sub/out.h5"),
+          [](const h5::Handle& in) { EXPECT_EQ(read<double>(in, "/number", {}), std::vector{2.0}); });
+  expect_refusal(ExitCode::io, {file("nowhere"), "absent does not exist"},
+                 [&] { check_output(world(), file("nowhere"), true); });
+  expect_refusal(ExitCode::input, {file("circle"), "circle of symbolic links"},
+                 [&] { check_output(world(), file("circle"), true); });
+  expect_refusal(ExitCode::input, {file("directory"), "is a directory"},
+                 [&] { check_output(world(), file("directory"), true); });
+  expect_content({"sub", "first", "nowhere", "circle", "directory"});
+  if (world().rank() == 0) {
+    EXPECT_TRUE(fs::is_symlink(file("first")) && fs::is_symlink(file("sub/second")));
+    EXPECT_EQ(std::distance(fs::directory_iterator(file("sub")), {}), 2);
+  }
+}
+
+TEST_F(ResultFileTest, InputsAreNotOverwritten) {
+  write_number(file("in.h5"), 1);
+  attempt_on_root(world(), [&] {
+    fs::create_symlink("in.h5", file("link"));
+    fs::create_directory(file("sub"));
+  });
+  for (const std::string& path : {file("in.h5"), file("link"), file("sub/../in.h5")}) {
+    for (const bool force : {false, true}) {
+      expect_refusal(ExitCode::input, {"--output " + path, "the input " + file("in.h5")}, [&] {
+        check_output(world(), path, force, {"", file("in.h5")});
+      });
+    }
+  }
+  check_output(world(), file("other.h5"), false, {"", file("absent"), file("in.h5")});
 }
 
 TEST_F(ResultFileTest, ADirectoryWithoutWritePermissionIsRefused) {

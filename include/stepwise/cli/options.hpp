@@ -40,7 +40,8 @@ enum class Request { run, help, print_config };
 /// Stores the settings of a command line and of the file its --config names; the command line wins.
 /// @throws Error(input) for an unknown option or section (with the nearest known name), a stray word, a setting given
 /// twice, a value its option refuses, a file that cannot be read; names the option and value, and for files the line.
-/// In a file, # starts a comment at the beginning of a line or after white space.
+/// In a file, # or ; starts a comment at the beginning of a line or after white space. A value may stand between double
+/// quotes, with \" and \\ for " and \.
 [[nodiscard]] Request parse_options(const std::vector<std::string>& arguments, std::vector<Option>& options);
 
 /// The --help text: usage, then options by section with their present values as defaults.

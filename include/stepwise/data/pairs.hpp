@@ -61,7 +61,7 @@ void read_samples(const PairSource& source, std::span<const std::int64_t> sample
 void read_tests(const PairSource& source, Range range, MatrixView<double> out);
 
 /// Labels of the training pairs, or of the test samples; empty where there are none. Local.
-/// @throws Error(input) for a label stored in floating point that is not a whole number.
+/// @throws Error(input) for a label beyond 64 bits with sign, or stored in floating point and not a whole number.
 [[nodiscard]] std::vector<std::int64_t> train_labels(const PairSource& source);
 [[nodiscard]] std::vector<std::int64_t> test_labels(const PairSource& source);
 

@@ -45,6 +45,9 @@ class Handle {
 /// Checks the status of a call that returns no identifier. @throws Error(io) with HDF5's own reason.
 void check(herr_t status, std::string_view what);
 
+/// Why the last HDF5 call failed, in HDF5's words.
+[[nodiscard]] std::string reason();
+
 /// Turns off HDF5's habit of printing its error stack; errors reach the user as exceptions instead.
 void silence_errors();
 

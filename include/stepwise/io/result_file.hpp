@@ -25,9 +25,11 @@ using AttributeValue = std::variant<std::string, std::int64_t, double>;
 using Attributes = std::vector<std::pair<std::string, AttributeValue>>;
 
 /// Checks that a result can be written at `path` before any work is done: the directory exists and takes new files,
-/// nothing is in the way unless `force`. Collective. @throws CollectiveError(io) for the directory, (input) for an
-/// existing file.
-void check_output(const Communicator& comm, const std::string& path, bool force);
+/// nothing is in the way, or with `force` nothing but a regular file that is none of `inputs`. Where `path` is a
+/// symbolic link, all this is about what it leads to. Collective. @throws CollectiveError(io) for the directory,
+/// (input) for what is in the way.
+void check_output(const Communicator& comm, const std::string& path, bool force,
+                  const std::vector<std::string>& inputs = {});
 
 /// An HDF5 file being written by all ranks, under a temporary name in the target's directory. Only commit() gives it
 /// its final name, so a file under that name is always whole; without commit() it is removed. Every member is
@@ -73,6 +75,7 @@ class ResultFile {
 
   const Communicator& comm_;
   std::string path_;
+  std::string target_;  // path_ without symbolic links, on rank 0
   std::string partial_;
   bool force_;
   h5::Handle file_;
