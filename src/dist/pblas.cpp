@@ -5,6 +5,12 @@
 #include "dist/scalapack_abi.hpp"
 #include "stepwise/core/error.hpp"
 
+/// The depth of the products that PBLAS cuts its work into, a function that users are meant to replace (PBLAS source,
+/// pilaenv.f). Its own answer, 32, halves the speed of a modern GEMM kernel (docs/performance.md).
+extern "C" int pilaenv_(const int* /*context*/, const char* /*precision*/) {
+  return 256;
+}
+
 namespace stepwise {
 namespace {
 

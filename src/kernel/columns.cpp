@@ -6,7 +6,7 @@
 
 // One binary for every x86-64 processor: the loader picks the version of these loops that the machine can run.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define STEPWISE_VECTOR_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define STEPWISE_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define STEPWISE_VECTOR_CLONES
 #endif

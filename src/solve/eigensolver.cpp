@@ -14,7 +14,7 @@ namespace stepwise {
 namespace {
 
 constexpr double eps = std::numeric_limits<double>::epsilon();
-constexpr std::int64_t most_checked_singly = 128;
+constexpr std::int64_t most_checked_singly = 16;
 constexpr std::int64_t probes = 16;
 
 void scalapack_all(DistMatrix& a, std::vector<double>& values, DistMatrix& vectors) {

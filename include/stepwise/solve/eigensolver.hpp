@@ -53,7 +53,7 @@ inline constexpr double rejected_quality = 100;
 ///
 /// The matrix is scaled to largest entry 1 and negated (ELPA gives the smallest). Every result is checked by its
 /// residual, its orthogonality and the sums of all eigenvalues; one that fails is thrown away and the next solver of
-/// the ladder tried. With more than 128 vectors residual and orthogonality are root mean squares over random
+/// the ladder tried. With more than 16 vectors residual and orthogonality are root mean squares over random
 /// combinations of them.
 ///
 /// Collective. @throws CollectiveError(numerical) when A is not finite or no solver gives a sound result.
