@@ -64,7 +64,7 @@ void BlockProduct::operator()(MatrixView<const double> v, MatrixView<double> y) 
   std::vector<double> partial;
   std::vector<double> received;
   const auto [out, in, back_out, back_in] = attempt(comm, [&] {
-    sent.reserve(numbers(send_to_cols_.total, width));
+    sent.reserve(numbers(std::max(send_to_cols_.total, local.rows), width));
     columns.resize(numbers(local.cols, width));
     partial.resize(numbers(local.rows, width));
     received.resize(numbers(from_rows_.total, width));
@@ -82,9 +82,16 @@ void BlockProduct::operator()(MatrixView<const double> v, MatrixView<double> y) 
     }
   }
   exchange(comm, sent, out, columns, in);
-  gemm(1, Transpose::no, {columns.data(), width, local.cols, width}, Transpose::yes, local, 0,
-       {partial.data(), width, local.rows, width});
-  exchange(comm, partial, back_out, received, back_in);
+  // A stands first: BLAS kernels are up to twice as fast with the large matrix there.
+  gemm(1, Transpose::no, local, Transpose::yes, {columns.data(), width, local.cols, width}, 0,
+       {partial.data(), local.rows, width, std::max(local.rows, std::int64_t{1})});
+  sent.resize(partial.size());
+  for (std::int64_t i = 0; i < local.rows; ++i) {
+    for (std::int64_t j = 0; j < width; ++j) {
+      sent[static_cast<std::size_t>(i * width + j)] = partial[static_cast<std::size_t>(j * local.rows + i)];
+    }
+  }
+  exchange(comm, sent, back_out, received, back_in);
 
   for (std::int64_t s = 0; s < y.cols; ++s) std::fill_n(y.column(s), width, 0.0);
   const double* next = received.data();

@@ -481,9 +481,9 @@ bool Search::refine(const BlockVector& a, const BlockVector& ka, BlockVector& re
 
 KrylovSizes krylov_sizes(std::int64_t samples, const KrylovOptions& options) {
   std::int64_t block = options.block;
-  if (block == 0) block = options.modes <= 16 ? 16 : options.modes <= 128 ? 32 : 64;
+  if (block == 0) block = options.modes <= 16 ? 16 : options.modes <= 128 ? 24 : 48;
   block = std::min(block, samples);
-  return {block, std::min(samples, 2 * options.modes + 10 * block + check_width)};
+  return {block, std::min(samples, 2 * options.modes + 12 * block + check_width)};
 }
 
 KrylovPairs krylov_pairs(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options) {

@@ -23,7 +23,7 @@ struct KernelOperator {
 struct KrylovOptions {
   std::int64_t modes = 10;                    ///< d
   double tolerance = 1e-10;                   ///< of ||T a - theta a||_K / theta_1 for each of the d pairs
-  std::int64_t block = 0;                     ///< vectors in a block; 0: 16 to 64 by the number of modes
+  std::int64_t block = 0;                     ///< vectors in a block; 0: 16 to 48 by the number of modes
   std::int64_t max_products = 500;            ///< products with a block before giving up
   std::uint64_t seed = 0;                     ///< of the random start
   std::function<void(double)> progress = {};  ///< takes the fraction done, on the way to the tolerance
@@ -52,7 +52,7 @@ struct KrylovPairs {
 /// Deterministic in (seed, sample); results on different numbers of ranks agree to the tolerance. Collective.
 /// @throws CollectiveError(numerical) when the tolerance is not reached, naming the residual that was.
 /// Cost: about 2 N^2 (6 d + 150) flops in products, and 10 N m^2 for a basis of m vectors. Memory per rank: 16 N m / P
-/// bytes with m = 2 d + 10 blocks.
+/// bytes with m = 2 d + 12 blocks.
 /// Source: thick-restart Lanczos (Wu, Simon, SIAM J. Matrix Anal. Appl. 22, 2000) in blocks.
 [[nodiscard]] KrylovPairs krylov_pairs(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options);
 
