@@ -13,6 +13,7 @@
 #include "stepwise/dist/block_product.hpp"
 #include "stepwise/io/result_file.hpp"
 #include "stepwise/kernel/assemble.hpp"
+#include "stepwise/kernel/recomputed_product.hpp"
 #include "stepwise/theory/contrastive.hpp"
 #include "stepwise/theory/embedding.hpp"
 #include "stepwise/theory/pairing.hpp"
@@ -41,10 +42,14 @@ constexpr std::int64_t whole_spectrum_samples = 2000;
 
 std::string choose_method(const SolveConfig& config, std::int64_t samples) {
   if (config.solver.method != "auto") return config.solver.method;
+  if (config.kernel.storage == "none") return "krylov";
   const bool krylov = samples > whole_spectrum_samples &&
                       2 * krylov_cost(samples, config.modes) < direct_cost(samples, Factorisation::cholesky);
   return krylov ? "krylov" : "cholesky";
 }
+
+/// Where a pass over K costs the same for one vector as for many, wide blocks save passes.
+constexpr std::int64_t recomputed_block = 64;
 
 KrylovOptions krylov_options(const SolveConfig& config) {
   return {.modes = config.modes, .tolerance = config.solver.tolerance, .seed = static_cast<std::uint64_t>(config.seed)};
@@ -54,18 +59,22 @@ KrylovOptions krylov_options(const SolveConfig& config) {
 double memory_needed(const SolveConfig& config, const std::string& method, const Layout& layout, std::int64_t features,
                      int ranks) {
   const double entries = static_cast<double>(layout.local_rows) * static_cast<double>(layout.local_cols);
-  const double samples = static_cast<double>(layout.rows.n);
+  const double share = static_cast<double>(layout.rows.n) / ranks;
   const double inputs = static_cast<double>(layout.local_rows + layout.local_cols) * static_cast<double>(features);
+  const double basis = 2.5 * static_cast<double>(krylov_sizes(layout.rows.n, krylov_options(config)).basis) * share;
   double numbers = 0;
-  if (method == "krylov") {
-    const auto basis = static_cast<double>(krylov_sizes(layout.rows.n, krylov_options(config)).basis);
-    numbers = entries + 2.5 * basis * samples / ranks;
+  if (config.kernel.storage == "none") {
+    numbers = (ranks == 1 ? 2.0 : 3.0) * static_cast<double>(features) * share + basis;
+  } else if (method == "krylov") {
+    numbers = entries + std::max(basis, inputs);
   } else {
-    numbers = contrastive_matrices(method == "spectral" ? Factorisation::spectral : Factorisation::cholesky) * entries;
+    numbers = std::max(
+        entries + inputs,
+        entries * contrastive_matrices(method == "spectral" ? Factorisation::spectral : Factorisation::cholesky));
   }
   const double outputs =
       static_cast<double>(*config.data.test + 4 * layout.rows.n) * static_cast<double>(config.modes) / ranks;
-  return 8 * (std::max(numbers, entries + inputs) + outputs);
+  return 8 * (numbers + outputs);
 }
 
 /// Refuses at once what would die of memory after hours.
@@ -80,9 +89,11 @@ void check_memory(const Communicator& comm, const SolveConfig& config, const std
     throw CollectiveError(
         ExitCode::memory,
         fmt::format("not enough memory for --data.pairs {} (2n = {} samples), --data.test {} and --modes {}: "
-                    "--solver.method {} needs {} per rank, {} is available per rank; use more nodes, or less data",
-                    *config.data.pairs, layout.rows.n, *config.data.test, config.modes, method, format_bytes(bytes),
-                    format_bytes(static_cast<double>(available))));
+                    "--solver.method {} with --kernel.storage {} needs {} per rank, {} is available per rank; use more "
+                    "nodes, less data{}",
+                    *config.data.pairs, layout.rows.n, *config.data.test, config.modes, method, config.kernel.storage,
+                    format_bytes(bytes), format_bytes(static_cast<double>(available)),
+                    config.kernel.storage == "none" ? "" : ", or --kernel.storage none"));
   }
 }
 
@@ -176,7 +187,24 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
   }
 
   const double entries = static_cast<double>(samples) * static_cast<double>(samples);
-  {
+  Samples train;  // this rank's share
+  const auto load_train = [&] {
+    const Range own = sample_share(comm, samples, views_per_pair);
+    std::vector<std::int64_t> numbers(static_cast<std::size_t>(own.size()));
+    std::iota(numbers.begin(), numbers.end(), own.begin);
+    return load_samples(pairs, features, numbers);
+  };
+  if (config.kernel.storage == "none") {
+    train = report.stage("read samples, make views", 0, [&](const auto&) { return attempt(comm, load_train); });
+    result.modes = report.stage("modes", 0, [&](const Progress& progress) {
+      KrylovOptions options = krylov_options(config);
+      options.progress = progress;
+      const RecomputedProduct product(kernel, train, comm, samples, views_per_pair);
+      ContrastiveModes modes = krylov_modes(comm, samples, product, options);
+      modes.mean_pair_kernel = mean_pair_kernel(kernel, train, samples, comm);
+      return modes;
+    });
+  } else {
     const DistMatrix k = [&] {
       const auto [rows, cols] = report.stage("read samples, make views", 0, [&](const auto&) {
         return attempt(comm, [&] {
@@ -190,9 +218,9 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
     }();
     result.modes = report.stage(
         "modes", 0, [&](const Progress& progress) { return find_modes(k, config, result.method, report, progress); });
-    report.split_last(result.modes.stages);
-    for (const std::string& text : result.modes.notes) report.note(text);
   }
+  report.split_last(result.modes.stages);
+  for (const std::string& text : result.modes.notes) report.note(text);
   result.embedding = training_embedding(result.modes, comm);
   result.whiteness_error = whiteness_error(result.embedding, comm);
 
@@ -200,12 +228,7 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
     result.test = report.stage("test embeddings",
                                2.0 * static_cast<double>(samples * features) * static_cast<double>(test_count(pairs)),
                                [&](const auto&) {
-                                 const Range own = result.embedding.train.range;
-                                 const Samples train = attempt(comm, [&] {
-                                   std::vector<std::int64_t> numbers(static_cast<std::size_t>(own.size()));
-                                   std::iota(numbers.begin(), numbers.end(), own.begin);
-                                   return load_samples(pairs, features, numbers);
-                                 });
+                                 if (config.kernel.storage != "none") train = attempt(comm, load_train);
                                  return embed(kernel, result.embedding, train, comm, test_count(pairs),
                                               [&](Range batch) { return load_tests(pairs, features, batch); });
                                });

@@ -50,6 +50,8 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   c.kernel.length_scale, 0, unbounded),
       integer_option("kernel.degree", "P", "p of polynomial (x.y/m + c)^p", c.kernel.degree, 1, 100),
       real_option("kernel.offset", "C", "c of polynomial (x.y/m + c)^p", c.kernel.offset, 0, unbounded),
+      choice_option("kernel.storage", "double: the whole matrix; none: nothing, entries are evaluated for each product",
+                    c.kernel.storage, {"double", "none"}),
 
       choice_option("solver.method", "krylov: products with K; cholesky, spectral: all of gamma; auto: what is cheaper",
                     c.solver.method, {"auto", "krylov", "cholesky", "spectral"}),
@@ -79,6 +81,10 @@ void check_consistency(const SolveConfig& c) {
   }
   if (c.data.source == "hdf5" && (c.views.crop.value_or(0) != 0 || c.views.flip || c.views.noise != 0)) {
     fail(ExitCode::input, "--views.* make views of images; --data.source hdf5 brings its own views, leave them out");
+  }
+  if (c.kernel.storage == "none" && c.solver.method != "auto" && c.solver.method != "krylov") {
+    fail(ExitCode::input, "--kernel.storage none leaves no matrix to factor for --solver.method {}: choose krylov",
+         c.solver.method);
   }
   if (c.solver.block_size % views_per_pair != 0) {
     fail(ExitCode::input, "--solver.block-size is {}, must be even: the two views of a pair stay in one block",

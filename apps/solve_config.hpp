@@ -28,6 +28,7 @@ struct SolveConfig {
   } views;
   struct {
     std::string type = "ntk";
+    std::string storage = "double";
     std::int64_t depth = 3;
     double weight_variance = 2;
     double bias_variance = 0;

@@ -29,4 +29,14 @@ double mean_pair_kernel(const DistMatrix& k) {
   return sum(k.comm(), total) / static_cast<double>(k.rows());
 }
 
+double mean_pair_kernel(const Kernel& kernel, const Samples& own, std::int64_t samples, const Communicator& comm) {
+  double total = 0;
+  for (std::int64_t i = 0; i < own.count; i += views_per_pair) {
+    double k = 0;
+    evaluate(kernel, own, {i, i + 1}, own, {i + 1, i + 2}, {&k, 1, 1, 1});
+    total += k;
+  }
+  return views_per_pair * sum(comm, total) / static_cast<double>(samples);
+}
+
 }  // namespace stepwise

@@ -80,6 +80,9 @@ class Usage(RefusalTest):
     def test_alpha_so_large_that_the_loss_overflows(self) -> None:
         self.refuse_option("dynamics.alpha", "1e150", "dynamics.alpha", "lambda_1")
 
+    def test_factoring_without_a_matrix(self) -> None:
+        self.refuse_option("solver.method", "cholesky", "kernel.storage none", "krylov", base={"kernel.storage": "none"})
+
     def test_empty_output(self) -> None:
         self.refuse(["solve", "--data.pairs", 8, "--modes", 2, "--output="], "output", output=None)
 

@@ -50,12 +50,13 @@ class Recompute(ProgramTest):
         first, second, test = make_pairs(pairs, features, tests=7, seed=features)
         path = self.write_pairs(first, second, test)
         expected = reference.solve(kernel, first, second, test, MODES)
-        for method, count in zip(("spectral", "cholesky", "krylov"), (*ranks, ranks[0])):
-            with self.subTest(method=method, ranks=count):
+        for method, storage, count in (("spectral", "double", ranks[0]), ("cholesky", "double", ranks[1]),
+                                       ("krylov", "double", ranks[0]), ("krylov", "none", ranks[1])):
+            with self.subTest(method=method, storage=storage, ranks=count):
                 krylov = method == "krylov"
-                result = self.solve_pairs(path, {"solver.method": method, "solver.block-size": 8, "modes": MODES,
-                                                 "dynamics.alpha": ALPHA, **options,
-                                                 **({"solver.tolerance": 1e-11} if krylov else {})}, count)
+                result = self.solve_pairs(path, {"solver.method": method, "kernel.storage": storage,
+                                                 "solver.block-size": 8, "modes": MODES, "dynamics.alpha": ALPHA,
+                                                 **options, **({"solver.tolerance": 1e-11} if krylov else {})}, count)
                 self.assertEqual(len(result.gamma), MODES if krylov else 2 * pairs)
                 self.compare(result, expected, slack=10 if krylov else 1)
 
@@ -106,9 +107,9 @@ class Recompute(ProgramTest):
         first, second, test = make_pairs(1, 5, tests=2)
         path = self.write_pairs(first, second, test)
         expected = reference.solve(reference.linear, first, second, test, 1)
-        for method in ("spectral", "cholesky", "krylov"):
+        for method, storage in (("spectral", "double"), ("cholesky", "double"), ("krylov", "double"), ("krylov", "none")):
             result = self.solve_pairs(path, {"kernel.type": "linear", "solver.method": method, "modes": 1,
-                                             "dynamics.alpha": ALPHA}, ranks=4)
+                                             "kernel.storage": storage, "dynamics.alpha": ALPHA}, ranks=4)
             self.compare(result, expected)
 
     def test_time_grid(self) -> None:

@@ -2,6 +2,7 @@
 
 #include "stepwise/core/matrix_view.hpp"
 #include "stepwise/dist/dist_matrix.hpp"
+#include "stepwise/kernel/evaluate.hpp"
 
 namespace stepwise {
 
@@ -18,5 +19,8 @@ void swap_views(MatrixView<double> v);
 
 /// (1/n) sum_i k(x_i, x'_i), which is also the sum of all gamma. Collective.
 [[nodiscard]] double mean_pair_kernel(const DistMatrix& k);
+/// The same from this rank's own samples, n samples over all ranks. Collective.
+[[nodiscard]] double mean_pair_kernel(const Kernel& kernel, const Samples& own, std::int64_t samples,
+                                      const Communicator& comm);
 
 }  // namespace stepwise
