@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "solve_output.hpp"
+#include "solve_plan.hpp"
 #include "stepwise/cli/report.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/data/pairs.hpp"
@@ -22,80 +23,17 @@
 namespace stepwise {
 namespace {
 
-/// Block-cyclic layout of the N x N kernel matrix.
-struct Layout {
-  BlockCyclic rows;
-  BlockCyclic cols;
-  std::int64_t local_rows = 0;
-  std::int64_t local_cols = 0;
+/// What is given: positive pairs, a kernel, and where K would live.
+struct Problem {
+  const Communicator& comm;
+  const SolveConfig& config;
+  const PairSource& pairs;
+  Kernel kernel;
+  std::shared_ptr<const ProcessGrid> grid;
+  Layout layout;
+  std::int64_t features = 0;
+  std::int64_t samples = 0;
 };
-
-Layout kernel_layout(const ProcessGrid& grid, std::int64_t n, std::int64_t block) {
-  const BlockCyclic rows{n, block, grid.shape().rows};
-  const BlockCyclic cols{n, block, grid.shape().cols};
-  return {rows, cols, rows.local_count(grid.row()), cols.local_count(grid.col())};
-}
-
-/// What --solver.method auto stands for. Up to this many samples the whole spectrum costs seconds, and says more. Not a
-/// function of the number of ranks: results must not depend on it.
-constexpr std::int64_t whole_spectrum_samples = 2000;
-
-std::string choose_method(const SolveConfig& config, std::int64_t samples) {
-  if (config.solver.method != "auto") return config.solver.method;
-  if (config.kernel.storage == "none") return "krylov";
-  const bool krylov = samples > whole_spectrum_samples &&
-                      2 * krylov_cost(samples, config.modes) < direct_cost(samples, Factorisation::cholesky);
-  return krylov ? "krylov" : "cholesky";
-}
-
-/// Where a pass over K costs the same for one vector as for many, wide blocks save passes.
-constexpr std::int64_t recomputed_block = 64;
-
-KrylovOptions krylov_options(const SolveConfig& config) {
-  return {.modes = config.modes, .tolerance = config.solver.tolerance, .seed = static_cast<std::uint64_t>(config.seed)};
-}
-
-/// Bytes that this rank will need at the peak.
-double memory_needed(const SolveConfig& config, const std::string& method, const Layout& layout, std::int64_t features,
-                     int ranks) {
-  const double entries = static_cast<double>(layout.local_rows) * static_cast<double>(layout.local_cols);
-  const double share = static_cast<double>(layout.rows.n) / ranks;
-  const double inputs = static_cast<double>(layout.local_rows + layout.local_cols) * static_cast<double>(features);
-  const double basis = 2.5 * static_cast<double>(krylov_sizes(layout.rows.n, krylov_options(config)).basis) * share;
-  double numbers = 0;
-  if (config.kernel.storage == "none") {
-    numbers = (ranks == 1 ? 2.0 : 3.0) * static_cast<double>(features) * share + basis;
-  } else if (method == "krylov") {
-    numbers = entries + std::max(basis, inputs);
-  } else {
-    numbers = std::max(
-        entries + inputs,
-        entries * contrastive_matrices(method == "spectral" ? Factorisation::spectral : Factorisation::cholesky));
-  }
-  const double outputs =
-      static_cast<double>(*config.data.test + 4 * layout.rows.n) * static_cast<double>(config.modes) / ranks;
-  return 8 * (numbers + outputs);
-}
-
-/// Refuses at once what would die of memory after hours.
-void check_memory(const Communicator& comm, const SolveConfig& config, const std::string& method, const Layout& layout,
-                  std::int64_t features) {
-  const double bytes = max(comm, memory_needed(config, method, layout, features, comm.size()));
-  const std::int64_t ranks = max(comm, std::int64_t{ranks_on_node(comm)});
-  const auto seen = available_memory();
-  const std::int64_t unknown = std::numeric_limits<std::int64_t>::max();
-  const std::int64_t available = min(comm, seen ? *seen / ranks : unknown);
-  if (available != unknown && bytes > static_cast<double>(available)) {
-    throw CollectiveError(
-        ExitCode::memory,
-        fmt::format("not enough memory for --data.pairs {} (2n = {} samples), --data.test {} and --modes {}: "
-                    "--solver.method {} with --kernel.storage {} needs {} per rank, {} is available per rank; use more "
-                    "nodes, less data{}",
-                    *config.data.pairs, layout.rows.n, *config.data.test, config.modes, method, config.kernel.storage,
-                    format_bytes(bytes), format_bytes(static_cast<double>(available)),
-                    config.kernel.storage == "none" ? "" : ", or --kernel.storage none"));
-  }
-}
 
 /// Mean and deviation over all pairs, each rank looking at its share of them.
 void standardise_pairs(const Communicator& comm, PairSource& pairs) {
@@ -137,13 +75,39 @@ std::vector<std::int64_t> local_numbers(const BlockCyclic& map, int proc) {
   return numbers;
 }
 
+/// The training samples of this rank's share. Collective.
+Samples load_share(const Problem& problem) {
+  return attempt(problem.comm, [&] {
+    const Range own = sample_share(problem.comm, problem.samples, views_per_pair);
+    std::vector<std::int64_t> numbers(static_cast<std::size_t>(own.size()));
+    std::iota(numbers.begin(), numbers.end(), own.begin);
+    return load_samples(problem.pairs, problem.features, numbers);
+  });
+}
+
+DistMatrix kernel_matrix(const Problem& problem, Report& report) {
+  const auto [rows, cols] = report.stage("read samples, make views", 0, [&](const auto&) {
+    return attempt(problem.comm, [&] {
+      return std::pair(
+          load_samples(problem.pairs, problem.features, local_numbers(problem.layout.rows, problem.grid->row())),
+          load_samples(problem.pairs, problem.features, local_numbers(problem.layout.cols, problem.grid->col())));
+    });
+  });
+  const auto samples = static_cast<double>(problem.samples);
+  return report.stage(
+      "kernel matrix", samples * samples * static_cast<double>(problem.features), [&](const Progress& progress) {
+        return assemble(problem.kernel, rows, cols, problem.grid, problem.samples, problem.layout.rows.block, progress);
+      });
+}
+
 /// The modes by `method`; auto goes on from cholesky to spectral where it does not reach its accuracy.
-ContrastiveModes find_modes(const DistMatrix& k, const SolveConfig& config, std::string& method, Report& report,
-                            const Progress& progress) {
+ContrastiveModes modes_of_matrix(const Problem& problem, const DistMatrix& k, std::string& method, Report& report,
+                                 const Progress& progress) {
+  const SolveConfig& config = problem.config;
   if (method == "krylov") {
     KrylovOptions options = krylov_options(config);
     options.progress = progress;
-    ContrastiveModes modes = krylov_modes(k.comm(), k.rows(), BlockProduct(k, views_per_pair), options);
+    ContrastiveModes modes = krylov_modes(problem.comm, problem.samples, BlockProduct(k, views_per_pair), options);
     modes.mean_pair_kernel = mean_pair_kernel(k);
     return modes;
   }
@@ -157,13 +121,62 @@ ContrastiveModes find_modes(const DistMatrix& k, const SolveConfig& config, std:
   return contrastive_modes(k, config.modes, Factorisation::spectral);
 }
 
-}  // namespace
+/// The same with every entry of K evaluated anew for each product.
+ContrastiveModes modes_without_matrix(const Problem& problem, const Progress& progress) {
+  const Samples own = load_share(problem);
+  KrylovOptions options = krylov_options(problem.config);
+  options.progress = progress;
+  const RecomputedProduct product(problem.kernel, own, problem.comm, problem.samples, views_per_pair);
+  ContrastiveModes modes = krylov_modes(problem.comm, problem.samples, product, options);
+  modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, problem.comm);
+  return modes;
+}
 
-void solve(const Communicator& comm, SolveConfig config, const std::string& command) {
-  Report report(comm);
-  check_output(comm, config.output, config.force, {config.data.path});
-  PairSource pairs =
-      report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(config); }); });
+void find_modes(const Problem& problem, SolveResult& result, Report& report) {
+  if (problem.config.kernel.storage == "none") {
+    result.modes =
+        report.stage("modes", 0, [&](const Progress& progress) { return modes_without_matrix(problem, progress); });
+  } else {
+    const DistMatrix k = kernel_matrix(problem, report);
+    result.modes = report.stage("modes", 0, [&](const Progress& progress) {
+      return modes_of_matrix(problem, k, result.method, report, progress);
+    });
+  }
+  report.split_last(result.modes.stages);
+  for (const std::string& text : result.modes.notes) report.note(text);
+}
+
+BlockVector embed_tests(const Problem& problem, const Embedding& embedding, Report& report) {
+  const std::int64_t count = test_count(problem.pairs);
+  if (count == 0) return {};
+  const double flops = 2.0 * static_cast<double>(problem.samples * problem.features) * static_cast<double>(count);
+  return report.stage("test embeddings", flops, [&](const auto&) {
+    return embed(problem.kernel, embedding, load_share(problem), problem.comm, count,
+                 [&](Range batch) { return load_tests(problem.pairs, problem.features, batch); });
+  });
+}
+
+/// When each mode is learned, and what is seen meanwhile.
+void predict_training(const SolveConfig& config, SolveResult& result) {
+  const std::vector<double>& gamma = result.embedding.gamma;
+  result.s0 = small_random_initialisation(config.dynamics.alpha, config.modes);
+  for (std::size_t j = 0; j < gamma.size(); ++j) {
+    result.tau.push_back(timescale(gamma[j], result.s0[j]));
+    result.half_rise.push_back(half_rise(gamma[j], result.s0[j]));
+  }
+  result.trajectory =
+      trajectory(gamma, result.s0, time_grid(gamma, result.s0, config.dynamics.points, config.dynamics.t_max));
+  if (!std::isfinite(result.trajectory.loss.front())) {
+    throw CollectiveError(
+        ExitCode::input,
+        fmt::format("--dynamics.alpha is {}: with gamma_1 = {:.3g} training starts at lambda_1 = {:.3g}, whose loss "
+                    "overflows; small initial weights have lambda_1 far below 1",
+                    config.dynamics.alpha, gamma.front(), result.trajectory.lambda.front()));
+  }
+}
+
+/// Checks what only the data can tell, and lays K out. Collective.
+Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pairs) {
   const std::int64_t n = pair_count(pairs);
   const std::int64_t samples = views_per_pair * n;
   const std::int64_t features = sample_shape(pairs).size();
@@ -177,81 +190,34 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
   const auto grid = ProcessGrid::create(comm, shape);
   const std::int64_t block =
       fitting_block(samples, std::max(shape.rows, shape.cols), config.solver.block_size, views_per_pair);
-  const Layout layout = kernel_layout(*grid, samples, block);
-  SolveResult result;
-  result.method = choose_method(config, samples);
-  check_memory(comm, config, result.method, layout, features);
+  return {comm, config, pairs, kernel, grid, kernel_layout(*grid, samples, block), features, samples};
+}
 
+}  // namespace
+
+void solve(const Communicator& comm, SolveConfig config, const std::string& command) {
+  Report report(comm);
+  check_output(comm, config.output, config.force, {config.data.path});
+  PairSource pairs =
+      report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(config); }); });
+  const Problem problem = pose(comm, config, pairs);
+  SolveResult result;
+  result.method = choose_method(config, problem.samples);
+  check_memory(comm, config, result.method, problem.layout, problem.features);
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
   }
 
-  const double entries = static_cast<double>(samples) * static_cast<double>(samples);
-  Samples train;  // this rank's share
-  const auto load_train = [&] {
-    const Range own = sample_share(comm, samples, views_per_pair);
-    std::vector<std::int64_t> numbers(static_cast<std::size_t>(own.size()));
-    std::iota(numbers.begin(), numbers.end(), own.begin);
-    return load_samples(pairs, features, numbers);
-  };
-  if (config.kernel.storage == "none") {
-    train = report.stage("read samples, make views", 0, [&](const auto&) { return attempt(comm, load_train); });
-    result.modes = report.stage("modes", 0, [&](const Progress& progress) {
-      KrylovOptions options = krylov_options(config);
-      options.progress = progress;
-      const RecomputedProduct product(kernel, train, comm, samples, views_per_pair);
-      ContrastiveModes modes = krylov_modes(comm, samples, product, options);
-      modes.mean_pair_kernel = mean_pair_kernel(kernel, train, samples, comm);
-      return modes;
-    });
-  } else {
-    const DistMatrix k = [&] {
-      const auto [rows, cols] = report.stage("read samples, make views", 0, [&](const auto&) {
-        return attempt(comm, [&] {
-          return std::pair(load_samples(pairs, features, local_numbers(layout.rows, grid->row())),
-                           load_samples(pairs, features, local_numbers(layout.cols, grid->col())));
-        });
-      });
-      return report.stage("kernel matrix", entries * static_cast<double>(features), [&](const Progress& progress) {
-        return assemble(kernel, rows, cols, grid, samples, block, progress);
-      });
-    }();
-    result.modes = report.stage(
-        "modes", 0, [&](const Progress& progress) { return find_modes(k, config, result.method, report, progress); });
-  }
-  report.split_last(result.modes.stages);
-  for (const std::string& text : result.modes.notes) report.note(text);
+  find_modes(problem, result, report);
   result.embedding = training_embedding(result.modes, comm);
   result.whiteness_error = whiteness_error(result.embedding, comm);
+  result.test = embed_tests(problem, result.embedding, report);
+  predict_training(config, result);
 
-  if (test_count(pairs) > 0) {
-    result.test = report.stage("test embeddings",
-                               2.0 * static_cast<double>(samples * features) * static_cast<double>(test_count(pairs)),
-                               [&](const auto&) {
-                                 if (config.kernel.storage != "none") train = attempt(comm, load_train);
-                                 return embed(kernel, result.embedding, train, comm, test_count(pairs),
-                                              [&](Range batch) { return load_tests(pairs, features, batch); });
-                               });
-  }
-
-  const std::vector<double>& gamma = result.embedding.gamma;
-  result.s0 = small_random_initialisation(config.dynamics.alpha, config.modes);
-  for (std::size_t j = 0; j < gamma.size(); ++j) {
-    result.tau.push_back(timescale(gamma[j], result.s0[j]));
-    result.half_rise.push_back(half_rise(gamma[j], result.s0[j]));
-  }
-  result.trajectory =
-      trajectory(gamma, result.s0, time_grid(gamma, result.s0, config.dynamics.points, config.dynamics.t_max));
-
-  if (!std::isfinite(result.trajectory.loss.front())) {
-    throw CollectiveError(
-        ExitCode::input,
-        fmt::format("--dynamics.alpha is {}: with gamma_1 = {:.3g} training starts at lambda_1 = {:.3g}, whose loss "
-                    "overflows; small initial weights have lambda_1 far below 1",
-                    config.dynamics.alpha, gamma.front(), result.trajectory.lambda.front()));
-  }
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
-    return write_result({comm, config, command, pairs, describe(kernel), *grid, block, report.stages()}, result);
+    return write_result({comm, config, command, pairs, describe(problem.kernel), *problem.grid,
+                         problem.layout.rows.block, report.stages()},
+                        result);
   });
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {

@@ -265,8 +265,9 @@ bool Search::refine(const BlockVector& a, const BlockVector& ka, const BlockVect
                     const BlockVector& image) {
   const double before = true_residual_;
   true_residual_ = *std::max_element(pairs_.residuals.begin(), pairs_.residuals.end());
-  if (true_residual_ <= options_.tolerance || !(true_residual_ < before / 2) || pairs_.exhausted) return false;
   const std::int64_t d = a.width;
+  if (true_residual_ <= options_.tolerance || !(true_residual_ < before / 2) || d < options_.modes) return false;
+  pairs_.exhausted = false;
   basis_.replace(a, ka);
   forget_all_but(pairs_.values, d);
   std::vector<std::int64_t> order(static_cast<std::size_t>(d));

@@ -16,6 +16,7 @@ namespace {
 constexpr double eps = std::numeric_limits<double>::epsilon();
 constexpr double infinite = std::numeric_limits<double>::infinity();
 constexpr std::int64_t chunk = 1024;  // samples rotated at a time
+constexpr double unreliable = 1e4;    // a K-length needs four digits beyond its rounding
 
 }  // namespace
 
@@ -111,7 +112,7 @@ std::vector<double> KernelBasis::length_noise(std::int64_t count, double norm_of
   }
   std::vector<double> noise;
   for (std::size_t j = 0; j < size; ++j) {
-    noise.push_back(std::max(100 * eps * kernel_norm_ * squares[j], std::pow(10 * eps * norm_of_t, 2)));
+    noise.push_back(std::max(unreliable * eps * kernel_norm_ * squares[j], std::pow(10 * eps * norm_of_t, 2)));
   }
   return noise;
 }

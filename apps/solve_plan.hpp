@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "solve_config.hpp"
+#include "stepwise/dist/block_cyclic.hpp"
+#include "stepwise/solve/krylov.hpp"
+
+namespace stepwise {
+
+// What is decided before the work starts, from the configuration and the layout.
+
+/// Block-cyclic layout of the N x N kernel matrix.
+struct Layout {
+  BlockCyclic rows;
+  BlockCyclic cols;
+  std::int64_t local_rows = 0;  ///< this rank's
+  std::int64_t local_cols = 0;
+};
+
+[[nodiscard]] Layout kernel_layout(const ProcessGrid& grid, std::int64_t samples, std::int64_t block);
+
+/// krylov, cholesky or spectral. Not a function of the number of ranks: results must not depend on it.
+[[nodiscard]] std::string choose_method(const SolveConfig& config, std::int64_t samples);
+
+[[nodiscard]] KrylovOptions krylov_options(const SolveConfig& config);
+
+/// Refuses at once what would die of memory after hours. Collective. @throws CollectiveError(memory) with the bytes
+/// that a rank needs and has.
+void check_memory(const Communicator& comm, const SolveConfig& config, const std::string& method, const Layout& layout,
+                  std::int64_t features);
+
+}  // namespace stepwise
