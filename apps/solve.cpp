@@ -86,7 +86,7 @@ Samples load_share(const Problem& problem) {
 }
 
 DistMatrix kernel_matrix(const Problem& problem, Report& report) {
-  const auto [rows, cols] = report.stage("read samples, make views", 0, [&](const auto&) {
+  const std::pair<Samples, Samples> parts = report.stage("read samples, make views", 0, [&](const auto&) {
     return attempt(problem.comm, [&] {
       return std::pair(
           load_samples(problem.pairs, problem.features, local_numbers(problem.layout.rows, problem.grid->row())),
@@ -94,10 +94,11 @@ DistMatrix kernel_matrix(const Problem& problem, Report& report) {
     });
   });
   const auto samples = static_cast<double>(problem.samples);
-  return report.stage(
-      "kernel matrix", samples * samples * static_cast<double>(problem.features), [&](const Progress& progress) {
-        return assemble(problem.kernel, rows, cols, problem.grid, problem.samples, problem.layout.rows.block, progress);
-      });
+  return report.stage("kernel matrix", samples * samples * static_cast<double>(problem.features),
+                      [&](const Progress& progress) {
+                        return assemble(problem.kernel, parts.first, parts.second, problem.grid, problem.samples,
+                                        problem.layout.rows.block, progress);
+                      });
 }
 
 /// The modes by `method`; auto goes on from cholesky to spectral where it does not reach its accuracy.

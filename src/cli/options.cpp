@@ -184,7 +184,7 @@ std::string read_text(const std::string& path) {
 /// The name in a line [name]. @throws Error(input) when no option is in such a section.
 std::string section_in(const std::string& where, const std::string& line, const std::vector<Option>& options) {
   if (line.back() != ']') fail(ExitCode::input, "{}'{}' is not of the form [section]", where, line);
-  const std::string section = trimmed(line.substr(1, line.size() - 2));
+  std::string section = trimmed(line.substr(1, line.size() - 2));
   if (section.empty()) fail(ExitCode::input, "{}'{}' names no section", where, line);
   std::vector<std::string> sections;
   for (const Option& option : options) {
@@ -284,10 +284,10 @@ std::optional<std::string> nearest(const std::string& word, const std::vector<st
   for (const std::string& candidate : candidates) {
     std::vector<std::size_t> row(candidate.size() + 1);
     std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < word.size(); ++i) {
+    for (const char letter : word) {
       std::size_t diagonal = row[0]++;
       for (std::size_t j = 0; j < candidate.size(); ++j) {
-        const std::size_t change = diagonal + (word[i] == candidate[j] ? 0 : 1);
+        const std::size_t change = diagonal + (letter == candidate[j] ? 0 : 1);
         diagonal = row[j + 1];
         row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
       }

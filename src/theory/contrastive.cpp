@@ -126,7 +126,7 @@ void count_modes(ContrastiveModes& modes, DirectReport& report) {
 /// Dual vectors from the eigenvectors Z of M, normalised and with Rayleigh quotients in terms of K itself.
 void finish_modes(const ScaledKernel& kernel, const DistMatrix& w, const DistMatrix& z, ContrastiveModes& modes) {
   const auto d = static_cast<std::size_t>(z.cols());
-  const double n = static_cast<double>(w.rows());
+  const auto n = static_cast<double>(w.rows());
   DistMatrix dual = product(w, z);
   swap_views(dual);
   std::vector<double> factors(d);
@@ -302,7 +302,7 @@ ContrastiveModes krylov_modes(const Communicator& comm, std::int64_t samples,
   modes.noise_floor = 100 * static_cast<double>(samples) * eps * modes.gamma.front();
   modes.residuals = std::move(pairs.residuals);
   modes.report = KrylovReport{pairs.products, pairs.rounds, pairs.restarts, options.tolerance};
-  const double n = static_cast<double>(samples);
+  const auto n = static_cast<double>(samples);
   modes.stages = {{"products with K", pairs.product_seconds, 2 * n * n * static_cast<double>(pairs.products)},
                   {"orthogonalisation", watch.seconds() - pairs.product_seconds, 0}};
   const double worst = *std::max_element(modes.residuals.begin(), modes.residuals.end());

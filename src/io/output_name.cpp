@@ -1,0 +1,104 @@
+#include "io/output_name.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "stepwise/dist/agree.hpp"
+#include "stepwise/io/result_file.hpp"
+
+namespace stepwise {
+
+namespace fs = std::filesystem;
+
+std::string directory_of(const std::string& path) {
+  const std::string directory = fs::path(path).parent_path().string();
+  return directory.empty() ? "." : directory;
+}
+
+std::string partial_name(const std::string& path) {
+  return fmt::format("{}/.{}.partial.{}", directory_of(path), fs::path(path).filename().string(), getpid());
+}
+
+std::string target_of(const std::string& path) {
+  constexpr int most_links = 40;  // as Linux
+  fs::path target = path;
+  std::error_code error;
+  for (int links = 0; fs::is_symlink(fs::symlink_status(target, error)); ++links) {
+    if (links == most_links) fail(ExitCode::input, "--output {}: is a circle of symbolic links", path);
+    target = target.parent_path() / fs::read_symlink(target, error);
+  }
+  return target.string();
+}
+
+void refuse_existing(const std::string& path, bool force) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (fs::is_directory(status)) fail(ExitCode::input, "--output {}: is a directory, name a file", path);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    fail(ExitCode::input, "--output {}: exists and is not a regular file; choose another name", path);
+  }
+  if (fs::exists(status) && !force) {
+    fail(ExitCode::input, "--output {}: exists already; choose another name, or give --force to replace it", path);
+  }
+}
+
+void sync(const std::string& path, int flags) {
+  const int descriptor = open(path.c_str(), flags);
+  if (descriptor < 0 || fsync(descriptor) != 0) {
+    const int reason = errno;
+    if (descriptor >= 0) close(descriptor);
+    fail(ExitCode::io, "{}: cannot be synced to disk: {}", path, std::strerror(reason));
+  }
+  close(descriptor);
+}
+
+void reserve(const std::string& path, const std::string& partial, std::int64_t bytes) {
+  const int descriptor = open(partial.c_str(), O_WRONLY);
+  const int status = descriptor < 0 ? -1 : fallocate(descriptor, 0, 0, bytes);
+  const int reason = errno;
+  if (descriptor >= 0) close(descriptor);
+  if (status != 0 && reason != EOPNOTSUPP && reason != ENOSYS) {
+    fail(ExitCode::io, "--output {}: no room for {} bytes: {}", path, bytes, std::strerror(reason));
+  }
+}
+
+void discard(const Communicator& comm, const std::string& path) {
+  if (comm.rank() != 0) return;
+  (void)!truncate(path.c_str(), 0);
+  unlink(path.c_str());
+}
+
+void check_output(const Communicator& comm, const std::string& path, bool force,
+                  const std::vector<std::string>& inputs) {
+  attempt_on_root(comm, [&] {
+    const std::string target = target_of(path);
+    const std::string directory = directory_of(target);
+    std::error_code error;
+    if (fs::exists(directory, error) && !fs::is_directory(directory, error)) {
+      fail(ExitCode::io, "--output {}: {} is not a directory", path, directory);
+    }
+    if (!fs::is_directory(directory, error)) {
+      fail(ExitCode::io, "--output {}: the directory {} does not exist; create it first", path, directory);
+    }
+    for (const std::string& input : inputs) {
+      if (!fs::equivalent(path, input, error)) continue;
+      fail(ExitCode::input, "--output {}: is the same file as the input {}; choose another name", path, input);
+    }
+    refuse_existing(path, force);
+    const std::string trial = partial_name(target);
+    const int descriptor = open(trial.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0666);
+    if (descriptor < 0) {
+      fail(ExitCode::io, "--output {}: the directory {} takes no new file: {}", path, directory, std::strerror(errno));
+    }
+    close(descriptor);
+    unlink(trial.c_str());
+  });
+}
+
+}  // namespace stepwise
