@@ -48,7 +48,7 @@ void read_selected(const NumberDataset& dataset, Range range, hid_t type, void* 
   count.front() = static_cast<hsize_t>(range.size());
   const h5::Handle stored(H5Dget_space(dataset.id), H5Sclose, what);
   h5::check(H5Sselect_hyperslab(stored, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr), what);
-  const auto numbers = static_cast<hsize_t>(range.size() * dataset.row_size());
+  const auto numbers = static_cast<hsize_t>(range.size()) * static_cast<hsize_t>(dataset.row_size());
   const h5::Handle memory(H5Screate_simple(1, &numbers, nullptr), H5Sclose, what);
   h5::check(H5Dread(dataset.id, type, memory, stored, H5P_DEFAULT, out), what);
 }
@@ -57,7 +57,7 @@ void read_selected(const NumberDataset& dataset, Range range, hid_t type, void* 
 
 std::int64_t NumberDataset::row_size() const {
   return static_cast<std::int64_t>(
-      std::accumulate(dims.begin() + 1, dims.end(), hsize_t{1}, std::multiplies<hsize_t>()));
+      std::accumulate(dims.begin() + 1, dims.end(), hsize_t{1}, std::multiplies<>()));
 }
 
 std::string format_shape(std::span<const hsize_t> dims) {

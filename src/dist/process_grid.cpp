@@ -20,7 +20,7 @@ std::shared_ptr<const ProcessGrid> ProcessGrid::create(const Communicator& comm,
            comm.size());
     }
   });
-  const std::shared_ptr<const ProcessGrid> grid(new ProcessGrid(comm, shape));
+  std::shared_ptr<const ProcessGrid> grid(new ProcessGrid(comm, shape));
   attempt(comm, [&] {
     GridShape seen{};
     int row = -1;

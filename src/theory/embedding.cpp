@@ -60,7 +60,7 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
                   std::int64_t count, const std::function<Samples(Range)>& read_batch) {
   const std::int64_t d = embedding.train.width;
   const std::int64_t own = embedding.train.range.size();
-  const double n = static_cast<double>(embedding.train.samples);
+  const auto n = static_cast<double>(embedding.train.samples);
   BlockVector weights = embedding.train;
   swap_views(weights.local());
   std::vector<double> factors;
