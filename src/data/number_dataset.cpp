@@ -56,8 +56,7 @@ void read_selected(const NumberDataset& dataset, Range range, hid_t type, void* 
 }  // namespace
 
 std::int64_t NumberDataset::row_size() const {
-  return static_cast<std::int64_t>(
-      std::accumulate(dims.begin() + 1, dims.end(), hsize_t{1}, std::multiplies<>()));
+  return static_cast<std::int64_t>(std::accumulate(dims.begin() + 1, dims.end(), hsize_t{1}, std::multiplies<>()));
 }
 
 std::string format_shape(std::span<const hsize_t> dims) {
