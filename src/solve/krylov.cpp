@@ -17,6 +17,7 @@ namespace {
 constexpr double eps = std::numeric_limits<double>::epsilon();
 constexpr std::int64_t check_width = 8;  // random vectors that look for what the start may have missed
 constexpr std::int64_t check_steps = 2;  // and how many blocks deep they look
+constexpr int steps_unseen = 4;          // far from the tolerance: steps between two small eigenproblems
 
 /// a_j . b_j for each vector.
 std::vector<double> dots(const Communicator& comm, const BlockVector& a, const BlockVector& b) {
@@ -66,7 +67,9 @@ class Search {
   std::vector<double> outside_;  // ||T y_i - theta_i y_i||_K of the leading Ritz vectors
   double first_residual_ = 0;
   std::int64_t steps_checked_ = -1;  // steps since random vectors were to join to look for missed modes
-  bool joined_ = false;              // and whether they have
+  int unseen_ = 0;
+  bool near_ = false;                                               // within sight of the tolerance
+  bool joined_ = false;                                             // and whether they have
   double true_residual_ = std::numeric_limits<double>::infinity();  // the worst one last time it was computed
   KrylovPairs pairs_;
 };
@@ -108,6 +111,8 @@ bool Search::converged() {
     options_.progress(std::log(worst / first_residual_) /
                       std::log(std::min(options_.tolerance / first_residual_, 0.5)));
   }
+  unseen_ = 0;
+  near_ = worst <= 1e4 * options_.tolerance;
   // The random vectors join early enough for their steps to be of use to the others as well.
   if (steps_checked_ < 0 && worst <= 100 * options_.tolerance) steps_checked_ = 0;
   return worst <= options_.tolerance / 2 && steps_checked_ >= check_steps;
@@ -141,12 +146,12 @@ KrylovPairs Search::run() {
 void Search::expand() {
   while (basis_.size() > 0) {
     if (basis_.rounds >= options_.max_products) {
-      const double worst = outside_.empty() ? 1 : *std::max_element(outside_.begin(), outside_.end());
+      const double worst = outside_.empty() ? 1 : *std::max_element(outside_.begin(), outside_.end()) / norm_of_t();
       throw CollectiveError(
           ExitCode::numerical,
           fmt::format("the Krylov method has not converged after {} products: largest residual {:.3g}, wanted {:.3g}; "
                       "loosen --solver.tolerance, or use --solver.method cholesky",
-                      basis_.rounds, worst / std::max(ritz_.values.front(), eps), options_.tolerance));
+                      basis_.rounds, worst, options_.tolerance));
     }
     const std::int64_t size = basis_.size();
     const std::int64_t last = basis_.last();
@@ -169,14 +174,18 @@ void Search::expand() {
     }
     basis_.multiply(basis_.w(count), basis_.kw(count));
     const std::vector<double> outside = basis_.inner(basis_.w(block), basis_.kw(block));
-    project(outside);
     if (steps_checked_ >= 0) ++steps_checked_;
-    if (converged()) break;
+    const bool full = size + count > sizes_.basis;
+    const bool look = full || size == t_.samples || near_ || (size >= options_.modes && ++unseen_ == steps_unseen);
+    if (look) {
+      project(outside);
+      if (converged()) break;
+    }
     if (size == t_.samples) {
       pairs_.exhausted = true;
       break;
     }
-    if (size + count > sizes_.basis) restart();
+    if (full) restart();
     if (count > block) {
       // The random vectors meet the basis for the first time.
       for (int pass = 0; pass < 2; ++pass) (void)basis_.orthogonalise(count, true);
@@ -184,6 +193,7 @@ void Search::expand() {
     if (basis_.append(count, norm_of_t()) > 0) continue;
     // An invariant subspace: what is left of K must be found from elsewhere, if anything is.
     if (basis_.append_random(sizes_.block, norm_of_t()) == 0) {
+      if (!look) project(outside);
       pairs_.exhausted = true;
       break;
     }
