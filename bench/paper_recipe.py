@@ -92,12 +92,13 @@ def paper_recipe(k: np.ndarray, pairs: int) -> np.ndarray:
     return gamma[::-1]
 
 
-def run_stepwise(program: Path, pairs: Path, output: Path, modes: int) -> tuple[float, str]:
+def run_stepwise(program: Path, pairs: Path, output: Path, modes: int,
+                 method: str = "cholesky") -> tuple[float, str]:
     environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     if os.geteuid() == 0:
         environment.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     command = ["mpirun", "-n", str(THREADS), str(program), "solve", "--data.source", "hdf5", "--data.path", str(pairs),
-               "--kernel.type", "ntk", "--kernel.depth", "3", "--solver.method", "cholesky", "--modes", str(modes),
+               "--kernel.type", "ntk", "--kernel.depth", "3", "--solver.method", method, "--modes", str(modes),
                "--output", str(output), "--force"]
     start = time.perf_counter()
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
