@@ -11,14 +11,13 @@ Last lines: BENCH name=leading_modes_job|leading_modes_alone n=... modes=... sci
 """
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from paper_recipe import ROOT, THREADS, h5py, make_pairs, np, relu_ntk, run_stepwise  # sets the threads first
+from paper_recipe import THREADS, h5py, make_pairs, np, parse_arguments, relu_ntk, run_stepwise  # sets the threads first
 
 try:
     from scipy.sparse.linalg import LinearOperator, eigs
@@ -54,15 +53,7 @@ def stage_seconds(report: str, *names: str) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=2000)
-    parser.add_argument("--modes", type=int, default=50)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--program", type=Path, default=ROOT / "build/release/bin/stepwise")
-    arguments = parser.parse_args()
-    if not arguments.program.is_file():
-        sys.exit(f"leading_modes: {arguments.program} is not there: build it first (cmake --build --preset release)")
-
+    arguments = parse_arguments(__doc__)
     first, second, source = make_pairs(arguments.pairs)
     samples = np.concatenate([first, second])
     print(f"2n = {len(samples)}, {source}, ReLU NTK of depth 3, {arguments.modes} modes to {TOLERANCE}; "

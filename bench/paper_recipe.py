@@ -108,16 +108,20 @@ def run_stepwise(program: Path, pairs: Path, output: Path, modes: int,
     return seconds, done.stdout
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_arguments(description: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--modes", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--program", type=Path, default=ROOT / "build/release/bin/stepwise")
     arguments = parser.parse_args()
     if not arguments.program.is_file():
-        sys.exit(f"paper_recipe: {arguments.program} is not there: build it first (cmake --build --preset release)")
+        sys.exit(f"{arguments.program} is not there: build it first (cmake --build --preset release)")
+    return arguments
 
+
+def main() -> int:
+    arguments = parse_arguments(__doc__)
     first, second, source = make_pairs(arguments.pairs)
     samples = 2 * arguments.pairs
     print(f"2n = {samples}, {source}, ReLU NTK of depth 3, {arguments.modes} modes; "

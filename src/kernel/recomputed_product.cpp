@@ -48,6 +48,17 @@ class SampleType {
   MPI_Datatype type_ = MPI_DATATYPE_NULL;
 };
 
+/// Messages on their way. Whoever leaves, even by an exception, waits for them first: all ranks leave together, so all
+/// of them arrive, and the buffers live until then.
+struct Messages {
+  Messages() { requests.fill(MPI_REQUEST_NULL); }
+  Messages(const Messages&) = delete;
+  Messages& operator=(const Messages&) = delete;
+  ~Messages() { wait(); }
+  void wait() { MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE); }
+  std::array<MPI_Request, 6> requests{};
+};
+
 }  // namespace
 
 /// Another rank's samples and its part of V.
@@ -140,22 +151,25 @@ void RecomputedProduct::operator()(MatrixView<const double> v, MatrixView<double
   for (int step = 0; step < steps; ++step) {
     const int partner = (rank + step) % ranks;
     const bool more = step + 1 < steps;
-    std::array<MPI_Request, 6> requests{};
+    if (more) attempt(comm_, [&] { next.resize(features, share((partner + 1) % ranks).size(), width); });
+    Messages messages;
     if (more) {
       const int ahead = (rank + 1) % ranks;
       const int behind = (rank + ranks - 1) % ranks;
-      attempt(comm_, [&] { next.resize(features, share((partner + 1) % ranks).size(), width); });
       const auto count = [](const Visitor& visitor) { return narrow(visitor.samples.count, "samples on one rank"); };
-      MPI_Irecv(next.samples.data.data(), count(next), data_type.raw(), ahead, 0, comm_.raw(), &requests[0]);
-      MPI_Irecv(next.samples.squared_norms.data(), count(next), MPI_DOUBLE, ahead, 1, comm_.raw(), &requests[1]);
-      MPI_Irecv(next.v.data(), count(next), vector_type.raw(), ahead, 2, comm_.raw(), &requests[2]);
-      MPI_Isend(here.samples.data.data(), count(here), data_type.raw(), behind, 0, comm_.raw(), &requests[3]);
-      MPI_Isend(here.samples.squared_norms.data(), count(here), MPI_DOUBLE, behind, 1, comm_.raw(), &requests[4]);
-      MPI_Isend(here.v.data(), count(here), vector_type.raw(), behind, 2, comm_.raw(), &requests[5]);
+      MPI_Irecv(next.samples.data.data(), count(next), data_type.raw(), ahead, 0, comm_.raw(), &messages.requests[0]);
+      MPI_Irecv(next.samples.squared_norms.data(), count(next), MPI_DOUBLE, ahead, 1, comm_.raw(),
+                &messages.requests[1]);
+      MPI_Irecv(next.v.data(), count(next), vector_type.raw(), ahead, 2, comm_.raw(), &messages.requests[2]);
+      MPI_Isend(here.samples.data.data(), count(here), data_type.raw(), behind, 0, comm_.raw(), &messages.requests[3]);
+      MPI_Isend(here.samples.squared_norms.data(), count(here), MPI_DOUBLE, behind, 1, comm_.raw(),
+                &messages.requests[4]);
+      MPI_Isend(here.v.data(), count(here), vector_type.raw(), behind, 2, comm_.raw(), &messages.requests[5]);
     }
     Range own_rows{0, own_.count};
     Range visitor_rows{0, here.samples.count};
-    if (step > 0 && 2 * step == ranks) {  // both meet each other: the lower rank's first half is the lower rank's work
+    // In the middle both meet each other: the lower rank's first half is the lower rank's work.
+    if (step > 0 && 2 * step == ranks) {
       if (rank < partner) own_rows.end = own_.count / 2;
       if (rank > partner) visitor_rows.begin = here.samples.count / 2;
     }
@@ -170,10 +184,8 @@ void RecomputedProduct::operator()(MatrixView<const double> v, MatrixView<double
                    MPI_STATUS_IGNORE);
       add(received);
     }
-    if (more) {
-      MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE);
-      std::swap(here, next);
-    }
+    messages.wait();
+    std::swap(here, next);
     if (progress_) progress_(static_cast<double>(step + 1) / steps);
   }
 }

@@ -10,11 +10,11 @@
 #include "solve/small_eigen.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
+#include "stepwise/solve/eigensolver.hpp"
 
 namespace stepwise {
 namespace {
 
-constexpr double eps = std::numeric_limits<double>::epsilon();
 constexpr std::int64_t check_width = 8;  // random vectors that look for what the start may have missed
 constexpr std::int64_t check_steps = 2;  // and how many blocks deep they look
 constexpr int steps_unseen = 4;          // far from the tolerance: steps between two small eigenproblems
@@ -67,9 +67,9 @@ class Search {
   std::vector<double> outside_;  // ||T y_i - theta_i y_i||_K of the leading Ritz vectors
   double first_residual_ = 0;
   std::int64_t steps_checked_ = -1;  // steps since random vectors were to join to look for missed modes
-  int unseen_ = 0;
-  bool near_ = false;                                               // within sight of the tolerance
-  bool joined_ = false;                                             // and whether they have
+  bool joined_ = false;              // and whether they have
+  int unseen_ = 0;                   // steps since the last small eigenproblem
+  bool near_ = false;                // within sight of the tolerance
   double true_residual_ = std::numeric_limits<double>::infinity();  // the worst one last time it was computed
   KrylovPairs pairs_;
 };
@@ -79,15 +79,10 @@ void Search::project(const std::vector<double>& gram) {
   const std::int64_t size = basis_.size();
   std::vector<double> h(area(size, size));
   for (std::int64_t j = 0; j < size; ++j) {
-    for (std::int64_t i = 0; i < size; ++i) {
-      const auto at = [&](std::int64_t r, std::int64_t c) {
-        return h_[area(c, sizes_.basis) + static_cast<std::size_t>(r)];
-      };
-      h[area(j, size) + static_cast<std::size_t>(i)] = (at(i, j) + at(j, i)) / 2;
-    }
+    std::copy_n(h_.data() + area(j, sizes_.basis), size, h.data() + area(j, size));
   }
   ritz_ = small_eigenpairs(comm_, h, size);
-  const std::int64_t block = basis_.size() - basis_.last();
+  const std::int64_t block = size - basis_.last();
   outside_.assign(static_cast<std::size_t>(std::min(options_.modes, size)), 0);
   for (std::size_t i = 0; i < outside_.size(); ++i) {
     const double* tail = ritz_.vectors.data() + area(static_cast<std::int64_t>(i), size) + basis_.last();
@@ -103,8 +98,7 @@ void Search::project(const std::vector<double>& gram) {
 bool Search::converged() {
   if (basis_.size() < options_.modes || ritz_.values.empty()) return false;
   const double theta = ritz_.values.front();
-  const double noise = 100 * static_cast<double>(t_.samples) * eps * theta;
-  if (ritz_.values[static_cast<std::size_t>(options_.modes - 1)] <= noise) return false;
+  if (ritz_.values[static_cast<std::size_t>(options_.modes - 1)] <= noise_floor(t_.samples, theta)) return false;
   const double worst = *std::max_element(outside_.begin(), outside_.end()) / theta;
   if (first_residual_ == 0) first_residual_ = worst;
   if (options_.progress && worst > 0) {
@@ -145,13 +139,14 @@ KrylovPairs Search::run() {
 /// Block after block until the tolerance is met, or nothing is left to be found.
 void Search::expand() {
   while (basis_.size() > 0) {
-    if (basis_.rounds >= options_.max_products) {
+    if (basis_.rounds >= options_.max_rounds) {
       const double worst = outside_.empty() ? 1 : *std::max_element(outside_.begin(), outside_.end()) / norm_of_t();
       throw CollectiveError(
           ExitCode::numerical,
-          fmt::format("the Krylov method has not converged after {} products: largest residual {:.3g}, wanted {:.3g}; "
-                      "loosen --solver.tolerance, or use --solver.method cholesky",
-                      basis_.rounds, worst, options_.tolerance));
+          fmt::format(
+              "the Krylov method has not converged after {} passes over K: largest residual {:.3g}, wanted {:.3g}; "
+              "loosen --solver.tolerance, or use --solver.method cholesky",
+              basis_.rounds, worst, options_.tolerance));
     }
     const std::int64_t size = basis_.size();
     const std::int64_t last = basis_.last();
@@ -206,7 +201,7 @@ void Search::expand() {
 bool Search::finished() {
   std::int64_t d = 0;
   const std::int64_t most = std::min(options_.modes, basis_.size());
-  const double noise = 100 * static_cast<double>(t_.samples) * eps * norm_of_t();
+  const double noise = noise_floor(t_.samples, norm_of_t());
   while (d < most && ritz_.values[static_cast<std::size_t>(d)] > noise) ++d;
   BlockVector a;
   BlockVector ka;

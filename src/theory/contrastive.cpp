@@ -83,7 +83,7 @@ DistMatrix spectral_factor(const ScaledKernel& kernel, ContrastiveModes& modes, 
   const std::int64_t n = kernel.k.rows();
   Eigenpairs pairs =
       largest_eigenpairs({[&] { return kernel.copy(); }, [&](const DistMatrix& v) { return kernel.times(v); }}, n);
-  const double noise = 100 * static_cast<double>(n) * eps * pairs.values.front();
+  const double noise = noise_floor(n, pairs.values.front());
   if (pairs.values.back() < -noise) {
     throw CollectiveError(
         ExitCode::numerical,
@@ -116,7 +116,7 @@ DistMatrix contrastive_matrix(const DistMatrix& w, Factorisation factorisation) 
 
 void count_modes(ContrastiveModes& modes, DirectReport& report) {
   const double largest = std::max(std::abs(modes.gamma.front()), std::abs(modes.gamma.back()));
-  modes.noise_floor = 100 * static_cast<double>(modes.gamma.size()) * eps * largest;
+  modes.noise_floor = noise_floor(std::ssize(modes.gamma), largest);
   for (const double gamma : modes.gamma) {
     report.positive += gamma > modes.noise_floor ? 1 : 0;
     report.rank += std::abs(gamma) > modes.noise_floor ? 1 : 0;
@@ -299,7 +299,7 @@ ContrastiveModes krylov_modes(const Communicator& comm, std::int64_t samples,
   modes.gamma = std::move(pairs.values);
   modes.dual = std::move(pairs.vectors);
   modes.kernel_dual = std::move(pairs.kernel_vectors);
-  modes.noise_floor = 100 * static_cast<double>(samples) * eps * modes.gamma.front();
+  modes.noise_floor = noise_floor(samples, modes.gamma.front());
   modes.residuals = std::move(pairs.residuals);
   modes.report = KrylovReport{pairs.products, pairs.rounds, pairs.restarts, options.tolerance};
   const auto n = static_cast<double>(samples);

@@ -188,11 +188,11 @@ TEST(Krylov, GivesUpWithTheResidualItReached) {
   const DistMatrix k = make_matrix(grid, 200, 200, 4, gaussian(0.2));
   const BlockProduct product(k, 2);
   try {
-    (void)krylov_pairs(world(), operator_of(product, 200), {.modes = 5, .block = 2, .max_products = 4});
+    (void)krylov_pairs(world(), operator_of(product, 200), {.modes = 5, .block = 2, .max_rounds = 4});
     FAIL() << "no exception";
   } catch (const CollectiveError& error) {
     EXPECT_EQ(error.code(), ExitCode::numerical);
-    EXPECT_NE(std::string(error.what()).find("after 4 products"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("after 4 passes"), std::string::npos) << error.what();
   }
 }
 

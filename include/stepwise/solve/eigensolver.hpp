@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,11 @@ struct Eigenpairs {
   DistMatrix vectors;          ///< n x k, orthonormal, of the k largest eigenvalues
   EigenReport report;
 };
+
+/// Eigenvalues below this in magnitude are rounding: 100 n eps max |lambda|.
+[[nodiscard]] inline double noise_floor(std::int64_t n, double largest) {
+  return 100 * static_cast<double>(n) * std::numeric_limits<double>::epsilon() * largest;
+}
 
 /// Quality above which a result is mentioned to the user, and above which it is thrown away.
 inline constexpr double suspicious_quality = 1;

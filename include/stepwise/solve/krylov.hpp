@@ -24,7 +24,7 @@ struct KrylovOptions {
   std::int64_t modes = 10;                    ///< d
   double tolerance = 1e-10;                   ///< of ||T a - theta a||_K / theta_1 for each of the d pairs
   std::int64_t block = 0;                     ///< vectors in a block; 0: 16 to 48 by the number of modes
-  std::int64_t max_products = 500;            ///< products with a block before giving up
+  std::int64_t max_rounds = 500;              ///< passes over K before giving up
   std::uint64_t seed = 0;                     ///< of the random start
   std::function<void(double)> progress = {};  ///< takes the fraction done, on the way to the tolerance
 };
