@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <numeric>
 
@@ -13,10 +14,9 @@
 #include "stepwise/core/memory.hpp"
 #include "stepwise/data/pairs.hpp"
 #include "stepwise/dist/agree.hpp"
-#include "stepwise/dist/block_product.hpp"
 #include "stepwise/io/result_file.hpp"
 #include "stepwise/kernel/assemble.hpp"
-#include "stepwise/kernel/recomputed_product.hpp"
+#include "stepwise/kernel/kernel_product.hpp"
 #include "stepwise/theory/contrastive.hpp"
 #include "stepwise/theory/embedding.hpp"
 #include "stepwise/theory/pairing.hpp"
@@ -77,14 +77,17 @@ std::vector<std::int64_t> local_numbers(const BlockCyclic& map, int proc) {
   return numbers;
 }
 
+/// Training samples [begin, end).
+Samples load_range(const Problem& problem, Range range) {
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(range.size()));
+  std::iota(numbers.begin(), numbers.end(), range.begin);
+  return load_samples(problem.pairs, problem.features, numbers);
+}
+
 /// The training samples of this rank's share. Collective.
 Samples load_share(const Problem& problem) {
-  return attempt(problem.comm, [&] {
-    const Range own = sample_share(problem.comm, problem.samples, views_per_pair);
-    std::vector<std::int64_t> numbers(static_cast<std::size_t>(own.size()));
-    std::iota(numbers.begin(), numbers.end(), own.begin);
-    return load_samples(problem.pairs, problem.features, numbers);
-  });
+  return attempt(problem.comm,
+                 [&] { return load_range(problem, sample_share(problem.comm, problem.samples, views_per_pair)); });
 }
 
 DistMatrix kernel_matrix(const Problem& problem, Report& report) {
@@ -103,17 +106,9 @@ DistMatrix kernel_matrix(const Problem& problem, Report& report) {
                       });
 }
 
-/// The modes by `method`; auto goes on from cholesky to spectral where it does not reach its accuracy.
-ContrastiveModes modes_of_matrix(const Problem& problem, const DistMatrix& k, std::string& method, Report& report,
-                                 const Progress& progress) {
+/// The modes by a direct `method`; auto goes on from cholesky to spectral where it does not reach its accuracy.
+ContrastiveModes modes_of_matrix(const Problem& problem, const DistMatrix& k, std::string& method, Report& report) {
   const SolveConfig& config = problem.config;
-  if (method == "krylov") {
-    KrylovOptions options = krylov_options(config);
-    options.progress = progress;
-    ContrastiveModes modes = krylov_modes(problem.comm, problem.samples, BlockProduct(k, views_per_pair), options);
-    modes.mean_pair_kernel = mean_pair_kernel(k);
-    return modes;
-  }
   try {
     return contrastive_modes(k, config.modes, method == "spectral" ? Factorisation::spectral : Factorisation::cholesky);
   } catch (const CollectiveError& error) {
@@ -124,28 +119,72 @@ ContrastiveModes modes_of_matrix(const Problem& problem, const DistMatrix& k, st
   return contrastive_modes(k, config.modes, Factorisation::spectral);
 }
 
-/// The same with every entry of K evaluated anew for each product.
-ContrastiveModes modes_without_matrix(const Problem& problem, const Progress& progress) {
-  const Samples own = load_share(problem);
-  KrylovOptions options = krylov_options(problem.config);
-  options.progress = progress;
-  const RecomputedProduct product(problem.kernel, own, problem.comm, problem.samples, views_per_pair);
-  ContrastiveModes modes = krylov_modes(problem.comm, problem.samples, product, options);
-  modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, problem.comm);
+/// The leading modes of every so many pairs, extended to all samples by the out-of-sample formula.
+BlockVector modes_of_subsample(const Problem& problem, std::int64_t pairs, const KrylovOptions& options) {
+  const std::int64_t n = problem.samples / views_per_pair;
+  const std::int64_t samples = views_per_pair * pairs;
+  const Range own = sample_share(problem.comm, samples, views_per_pair);
+  const Samples part = attempt(problem.comm, [&] {
+    std::vector<std::int64_t> numbers;
+    for (std::int64_t i = own.begin; i < own.end; ++i) {
+      numbers.push_back(views_per_pair * (i / views_per_pair * n / pairs) + i % views_per_pair);
+    }
+    return load_samples(problem.pairs, problem.features, numbers);
+  });
+  KernelProduct<double> product(problem.kernel, part, problem.comm, samples, views_per_pair);
+  product.store({});
+  KrylovPairs modes = krylov_pairs(problem.comm, contrastive_operator(samples, std::cref(product)), options);
+  const Embedding embedding{std::move(modes.values), std::move(modes.vectors), std::move(modes.kernel_vectors)};
+  BlockVector extended = embed(problem.kernel, embedding, part, problem.comm, problem.samples,
+                               [&](Range batch) { return load_range(problem, batch); }, views_per_pair);
+  swap_views(extended.local());  // a = P f / N gamma^{1/2}
+  return extended;
+}
+
+/// The modes by products with K, of which as much is stored as --kernel.storage says.
+ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
+  const Communicator& comm = problem.comm;
+  const SolveConfig& config = problem.config;
+  const std::string& storage = config.kernel.storage;
+  const Samples own = report.stage("read samples, make views", 0, [&](const auto&) { return load_share(problem); });
+  KernelProduct<double> exact(problem.kernel, own, comm, problem.samples, views_per_pair);
+  SingleSamples single;
+  KernelProduct<float> rough(problem.kernel, single, comm, problem.samples, views_per_pair);
+  if (storage != "double") attempt(comm, [&] { single = to_single(own); });
+  if (storage != "none") {
+    const auto samples = static_cast<double>(problem.samples);
+    report.stage("kernel matrix", samples * samples * static_cast<double>(problem.features),
+                 [&](const Progress& progress) { storage == "double" ? exact.store(progress) : rough.store(progress); });
+  }
+  KrylovOptions options = krylov_options(config);
+  BlockVector start;
+  if (subsample_pairs(config) > 0) {
+    start = report.stage("modes of a subsample", 0, [&](const auto&) {
+      return modes_of_subsample(problem, subsample_pairs(config), subsample_options(config, problem.samples));
+    });
+    options.start = &start;
+  }
+  const KernelOperator t = storage == "double"
+                               ? contrastive_operator(problem.samples, std::cref(exact))
+                               : contrastive_operator(problem.samples, std::cref(exact), std::cref(rough));
+  ContrastiveModes modes = report.stage("modes", 0, [&](const Progress& progress) {
+    options.progress = progress;
+    return krylov_modes(comm, t, options);
+  });
+  report.split_last(modes.stages);
+  modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, comm);
   return modes;
 }
 
 void find_modes(const Problem& problem, SolveResult& result, Report& report) {
-  if (problem.config.kernel.storage == "none") {
-    result.modes =
-        report.stage("modes", 0, [&](const Progress& progress) { return modes_without_matrix(problem, progress); });
+  if (result.method == "krylov") {
+    result.modes = modes_by_products(problem, report);
   } else {
     const DistMatrix k = kernel_matrix(problem, report);
-    result.modes = report.stage("modes", 0, [&](const Progress& progress) {
-      return modes_of_matrix(problem, k, result.method, report, progress);
-    });
+    result.modes =
+        report.stage("modes", 0, [&](const auto&) { return modes_of_matrix(problem, k, result.method, report); });
+    report.split_last(result.modes.stages);
   }
-  report.split_last(result.modes.stages);
   for (const std::string& text : result.modes.notes) report.note(text);
 }
 

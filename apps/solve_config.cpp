@@ -22,13 +22,15 @@ std::vector<Option> solve_options(SolveConfig& c) {
       choice_option("data.source", "where positive pairs come from", c.data.source, {"synthetic", "cifar10", "hdf5"}),
       text_option("data.path", "PATH", "directory of CIFAR-10 binary batches, or an HDF5 file with view_a and view_b",
                   c.data.path),
-      auto_option("data.pairs", "N", "number of positive pairs n; auto: all there are, 256 synthetic", c.data.pairs, 1,
+      auto_option("data.pairs", "N", "number of positive pairs n; auto: what all images give, 256 synthetic", c.data.pairs, 1,
                   most_samples),
       auto_option("data.test", "N", "number of test samples to embed; auto: all in an hdf5 file, else 0", c.data.test,
                   0, most_samples),
       auto_flag_option("data.standardize", "subtract mean, divide by deviation, per channel; auto: images only",
                        c.data.standardize),
 
+      integer_option("views.per-image", "R", "positive pairs made from every image, each of two new views",
+                     c.views.per_image, 1, 1'000'000),
       auto_option("views.crop", "PIXELS", "side of the random square crops, 0 for none; auto: 20 for images",
                   c.views.crop, 0, 1'000'000),
       flag_option("views.flip", "mirror a view left-right with probability 1/2", c.views.flip),
@@ -50,13 +52,19 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   c.kernel.length_scale, 0, unbounded),
       integer_option("kernel.degree", "P", "p of polynomial (x.y/m + c)^p", c.kernel.degree, 1, 100),
       real_option("kernel.offset", "C", "c of polynomial (x.y/m + c)^p", c.kernel.offset, 0, unbounded),
-      choice_option("kernel.storage", "double: the whole matrix; none: nothing, entries are evaluated for each product",
-                    c.kernel.storage, {"double", "none"}),
+      choice_option("kernel.storage", "what is kept of the kernel matrix: double, single, or none: evaluated for each product",
+                    c.kernel.storage, {"double", "single", "none"}),
 
       choice_option("solver.method", "krylov: products with K; cholesky, spectral: all of gamma; auto: what is cheaper",
                     c.solver.method, {"auto", "krylov", "cholesky", "spectral"}),
       real_option("solver.tolerance", "E", "krylov: largest residual ||T a - gamma a||_K / gamma_1", c.solver.tolerance,
                   1e-13, 1e-2),
+      auto_option("solver.warm-start", "N",
+                  "krylov: begin with the modes of N of the pairs, 0: at random; auto: a tenth, at most 4000, if storage "
+                  "is none",
+                  c.solver.warm_start, 0, most_samples),
+      integer_option("solver.block", "B", "krylov: vectors multiplied by K at once; 0: by modes and storage",
+                     c.solver.block, 0, 4096),
       integer_option("solver.block-size", "NB", "block size of the distribution, even; made smaller for few samples",
                      c.solver.block_size, 2, 4096),
       text_option("solver.grid", "PxQ", "process grid; auto: as square as the number of ranks allows", c.solver.grid),
@@ -79,12 +87,12 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--data.path {} is given, but --data.source is synthetic: choose cifar10 or hdf5",
          c.data.path);
   }
-  if (c.data.source == "hdf5" && (c.views.crop.value_or(0) != 0 || c.views.flip || c.views.noise != 0)) {
+  if (c.data.source == "hdf5" && (c.views.crop.value_or(0) != 0 || c.views.flip || c.views.noise != 0 || c.views.per_image != 1)) {
     fail(ExitCode::input, "--views.* make views of images; --data.source hdf5 brings its own views, leave them out");
   }
-  if (c.kernel.storage == "none" && c.solver.method != "auto" && c.solver.method != "krylov") {
-    fail(ExitCode::input, "--kernel.storage none leaves no matrix to factor for --solver.method {}: choose krylov",
-         c.solver.method);
+  if (c.kernel.storage != "double" && c.solver.method != "auto" && c.solver.method != "krylov") {
+    fail(ExitCode::input, "--kernel.storage {} leaves no matrix to factor for --solver.method {}: choose krylov",
+         c.kernel.storage, c.solver.method);
   }
   if (c.solver.block_size % views_per_pair != 0) {
     fail(ExitCode::input, "--solver.block-size is {}, must be even: the two views of a pair stay in one block",
@@ -107,9 +115,11 @@ PairSource open_pairs(SolveConfig& c) {
   ImagePairs images;
   images.views = {*c.views.crop, c.views.flip, c.views.noise};
   images.seed = static_cast<std::uint64_t>(c.seed);
+  images.per_image = c.views.per_image;
   if (c.data.source == "cifar10") {
-    if (!c.data.pairs) c.data.pairs = count_cifar10(c.data.path, Cifar10Part::train);
-    images.train = read_cifar10(c.data.path, Cifar10Part::train, *c.data.pairs);
+    if (!c.data.pairs) c.data.pairs = images.per_image * count_cifar10(c.data.path, Cifar10Part::train);
+    images.pairs = *c.data.pairs;
+    images.train = read_cifar10(c.data.path, Cifar10Part::train, image_count(images));
     if (*c.data.test > 0) {
       images.test = read_cifar10(c.data.path, Cifar10Part::test, *c.data.test);
     }

@@ -22,6 +22,7 @@ struct SolveConfig {
     std::optional<bool> standardize;
   } data;
   struct {
+    std::int64_t per_image = 1;
     std::optional<std::int64_t> crop;
     bool flip = false;
     double noise = 0;
@@ -41,6 +42,8 @@ struct SolveConfig {
   struct {
     std::string method = "auto";
     double tolerance = 1e-10;
+    std::optional<std::int64_t> warm_start;
+    std::int64_t block = 0;
     std::int64_t block_size = 64;
     std::string grid = "auto";
   } solver;

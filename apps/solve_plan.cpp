@@ -47,7 +47,7 @@ Layout kernel_layout(const ProcessGrid& grid, std::int64_t n, std::int64_t block
 
 std::string choose_method(const SolveConfig& config, std::int64_t samples) {
   if (config.solver.method != "auto") return config.solver.method;
-  if (config.kernel.storage == "none") return "krylov";
+  if (config.kernel.storage != "double") return "krylov";
   const bool krylov = samples > whole_spectrum_samples &&
                       2 * krylov_cost(samples, config.modes) < direct_cost(samples, Factorisation::cholesky);
   return krylov ? "krylov" : "cholesky";
@@ -56,8 +56,28 @@ std::string choose_method(const SolveConfig& config, std::int64_t samples) {
 KrylovOptions krylov_options(const SolveConfig& config) {
   return {.modes = config.modes,
           .tolerance = config.solver.tolerance,
-          .block = config.kernel.storage == "none" ? std::max(recomputed_block, config.modes / 2) : 0,
+          .block = config.solver.block > 0            ? config.solver.block
+                   : config.kernel.storage == "none" ? std::max(recomputed_block, config.modes / 2)
+                                                     : 0,
           .seed = static_cast<std::uint64_t>(config.seed)};
+}
+
+std::int64_t subsample_pairs(const SolveConfig& config) {
+  // Where a pass over K costs as much as its evaluation, saving two or three is worth the subsample's own solve.
+  constexpr std::int64_t fraction = 10;
+  constexpr std::int64_t largest = 4000;
+  if (config.solver.warm_start) return *config.solver.warm_start;
+  const std::int64_t pairs = std::min(*config.data.pairs / fraction, largest);
+  return config.kernel.storage == "none" && pairs >= 2 * config.modes ? pairs : 0;
+}
+
+KrylovOptions subsample_options(const SolveConfig& config, std::int64_t samples) {
+  KrylovOptions options = krylov_options(config);
+  const std::int64_t block = krylov_sizes(samples, options).block;
+  options.modes = std::min(std::max(config.modes, block), subsample_pairs(config));
+  options.block = 0;
+  options.tolerance = std::max(options.tolerance, 1e-3);
+  return options;
 }
 
 void check_memory(const Communicator& comm, const SolveConfig& config, const std::string& method, const Layout& layout,

@@ -25,6 +25,10 @@ struct Layout {
 [[nodiscard]] std::string choose_method(const SolveConfig& config, std::int64_t samples);
 
 [[nodiscard]] KrylovOptions krylov_options(const SolveConfig& config);
+/// How many pairs a warm start takes for its subsample; 0: none.
+[[nodiscard]] std::int64_t subsample_pairs(const SolveConfig& config);
+/// For the modes of that subsample.
+[[nodiscard]] KrylovOptions subsample_options(const SolveConfig& config, std::int64_t samples);
 
 /// Refuses at once what would die of memory after hours. Collective. @throws CollectiveError(memory) with the bytes
 /// that a rank needs and has.

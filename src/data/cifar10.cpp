@@ -135,8 +135,9 @@ StoredImages read_cifar10(const std::string& path, Cifar10Part part, std::int64_
   const std::int64_t available = total(batches);
   if (count < 0) fail(ExitCode::input, "{} is {}: it cannot be negative here", option(part), count);
   if (count > available) {
-    fail(ExitCode::input, "{} asks for {} images, but {} has {} (in {} batch file{}): ask for {} or fewer",
-         option(part), count, path, available, batches.size(), batches.size() == 1 ? "" : "s", available);
+    fail(ExitCode::input, "{} asks for {} images, but {} has {} (in {} batch file{}): ask for {} or fewer{}",
+         option(part), count, path, available, batches.size(), batches.size() == 1 ? "" : "s", available,
+         part == Cifar10Part::train ? ", or for several pairs of each with --views.per-image" : "");
   }
   StoredImages images{.shape = cifar_shape, .pixels = {}, .labels = {}};
   images.pixels.reserve(static_cast<std::size_t>(count * image_bytes));

@@ -53,7 +53,7 @@ void read(const ImagePairs& source, std::span<const std::int64_t> samples, Matri
   for (std::int64_t j = 0; j < out.cols; ++j) {
     const std::int64_t sample = samples[static_cast<std::size_t>(j)];
     const std::int64_t pair = sample / 2;
-    if (pair != held) read_image(source.train, pair, image);
+    if (pair != held) read_image(source.train, pair % image_count(source), image);
     held = pair;
     make_view(image, whole, source.views, source.standardisation, source.seed, pair, static_cast<int>(sample % 2),
               column(out, j));
@@ -89,7 +89,12 @@ std::vector<std::int64_t> first_labels(const ImageSource& source, std::int64_t c
 }
 
 std::vector<std::int64_t> labels_of_train(const ImagePairs& source) {
-  return first_labels(source.train, source.pairs);
+  const std::vector<std::int64_t> each = first_labels(source.train, image_count(source));
+  std::vector<std::int64_t> labels;
+  for (std::int64_t pair = 0; pair < source.pairs && !each.empty(); ++pair) {
+    labels.push_back(each[static_cast<std::size_t>(pair % std::ssize(each))]);
+  }
+  return labels;
 }
 std::vector<std::int64_t> labels_of_train(const ArrayPairs& source) {
   return stored_train_labels(source);
@@ -131,7 +136,7 @@ std::vector<double> moments_of(const ImagePairs& source, Range range) {
   std::vector<std::uint8_t> image(static_cast<std::size_t>(whole.size()));
   std::vector<double> moments;
   for (std::int64_t pair = range.begin; pair < range.end; ++pair) {
-    read_image(source.train, pair, image);
+    read_image(source.train, pair % image_count(source), image);
     append_moments(image.data(), whole, 1, moments);
   }
   return moments;

@@ -2,29 +2,41 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
-// One binary for every x86-64 processor: the loader picks the version of these loops that the machine can run.
+// One binary for every x86-64 processor: the loader picks the version of these loops that the machine can run. The
+// loops themselves are templates that each version compiles anew, so they must be inlined.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define STEPWISE_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define STEPWISE_VECTOR_BODY __attribute__((always_inline)) inline
 #else
 #define STEPWISE_VECTOR_CLONES
+#define STEPWISE_VECTOR_BODY inline
 #endif
 
 namespace stepwise {
 namespace {
 
-constexpr double pi = std::numbers::pi;
-constexpr double tiny = 1e-300;
-
 /// Affine layer with weight variance w and bias variance v on pairs of signals of lengths p_i and q, which become
 /// r_i and s: x.y -> w x.y + v. Every term is a sum of non-negative ones.
-STEPWISE_VECTOR_CLONES
-void affine(std::int64_t count, double w, double v, double gap_scale, const double* __restrict p, double q,
-            const double* __restrict r, double s, PairColumn& pairs) {
-  double* __restrict minus = pairs.minus;
-  double* __restrict plus = pairs.plus;
-  const double* __restrict gap = pairs.gap;
+template <class T>
+struct AffineStep {
+  T w;
+  T v;
+  T gap_scale;
+  const T* p;
+  T q;
+  const T* r;
+  T s;
+};
+
+template <class T>
+STEPWISE_VECTOR_BODY void affine_body(std::int64_t count, const AffineStep<T>& step, PairColumn<T>& pairs) {
+  const auto [w, v, gap_scale, p, q, r, s] = step;
+  T* __restrict minus = pairs.minus;
+  T* __restrict plus = pairs.plus;
+  const T* __restrict gap = pairs.gap;
   if (v == 0) {
 #pragma omp simd
     for (std::int64_t i = 0; i < count; ++i) {
@@ -33,110 +45,158 @@ void affine(std::int64_t count, double w, double v, double gap_scale, const doub
     }
     return;
   }
+  constexpr T tiny = std::numeric_limits<T>::min() * 1000;
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) {
-    const double difference = gap[i] * gap_scale / (p[i] + q + tiny);  // p - q without cancellation
-    const double extra = 2 * w * v * difference * difference / (r[i] * s + w * p[i] * q + v);
+    const T difference = gap[i] * gap_scale / (p[i] + q + tiny);  // p - q without cancellation
+    const T extra = 2 * w * v * difference * difference / (r[i] * s + w * p[i] * q + v);
     minus[i] = w * minus[i] + extra;
     plus[i] = w * plus[i] + extra + 4 * v;
   }
 }
 
 /// ntk <- c + w ntk with c = (plus - minus) / 4.
-STEPWISE_VECTOR_CLONES
-void add_layer(std::int64_t count, double w, const PairColumn& pairs, double* __restrict ntk) {
+template <class T>
+STEPWISE_VECTOR_BODY void add_layer_body(std::int64_t count, T w, const PairColumn<T>& pairs, T* __restrict ntk) {
 #pragma omp simd
-  for (std::int64_t i = 0; i < count; ++i) ntk[i] = 0.25 * (pairs.plus[i] - pairs.minus[i]) + w * ntk[i];
+  for (std::int64_t i = 0; i < count; ++i) ntk[i] = T(0.25) * (pairs.plus[i] - pairs.minus[i]) + w * ntk[i];
 }
 
 /// ReLU on signals of lengths r_i and s at angle th: x.y -> (sin th + (pi - th) cos th) r s / (2 pi);
 /// ntk <- ntk (pi - th) / (2 pi).
-STEPWISE_VECTOR_CLONES
-void relu(std::int64_t count, const double* __restrict r, double s, PairColumn& pairs, double* __restrict ntk) {
-  double* __restrict minus = pairs.minus;
-  double* __restrict plus = pairs.plus;
+template <class T>
+STEPWISE_VECTOR_BODY void relu_body(std::int64_t count, const T* __restrict r, T s, PairColumn<T>& pairs,
+                                    T* __restrict ntk) {
+  constexpr T pi = std::numbers::pi_v<T>;
+  T* __restrict minus = pairs.minus;
+  T* __restrict plus = pairs.plus;
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) {
-    const double chord = std::sqrt(minus[i]);
-    const double cochord = std::sqrt(plus[i]);
-    const double th = 2 * std::atan2(chord, cochord);
-    const double product = r[i] * s;
-    const double sine = 0.5 * chord * cochord;          // product * sin th
-    const double cosine = 0.25 * (plus[i] - minus[i]);  // product * cos th
-    const double square = th * th;
+    const T chord = std::sqrt(minus[i]);
+    const T cochord = std::sqrt(plus[i]);
+    const T th = 2 * std::atan2(chord, cochord);
+    const T product = r[i] * s;
+    const T sine = T(0.5) * chord * cochord;          // product * sin th
+    const T cosine = T(0.25) * (plus[i] - minus[i]);  // product * cos th
+    const T square = th * th;
     // sin th - th cos th, by its series where the difference would cancel
-    const double series =
+    const T series =
         product * th * square / 3 * (1 - square / 10 * (1 - square / 28 * (1 - square / 54 * (1 - square / 88))));
-    const double difference = square < 0.09 ? series : sine - th * cosine;
-    const double angular = (pi - th) / (2 * pi);
-    minus[i] = std::max(0.5 * minus[i] - difference / pi, 0.0);
+    const T difference = square < T(0.09) ? series : sine - th * cosine;
+    const T angular = (pi - th) / (2 * pi);
+    minus[i] = std::max(T(0.5) * minus[i] - difference / pi, T(0));
     plus[i] = product + sine / pi + 2 * angular * cosine;
     ntk[i] *= angular;
   }
 }
 
-}  // namespace
-
-STEPWISE_VECTOR_CLONES
-void gaussian_column(std::int64_t count, double length_scale, double* __restrict values) {
-  const double factor = -0.5 / (length_scale * length_scale);
+template <class T>
+STEPWISE_VECTOR_BODY void gaussian_body(std::int64_t count, double length_scale, T* __restrict values) {
+  const T factor = static_cast<T>(-0.5 / (length_scale * length_scale));
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) values[i] = std::exp(values[i] * factor);
 }
 
-STEPWISE_VECTOR_CLONES
-void laplace_column(std::int64_t count, double length_scale, double* __restrict values) {
-  const double factor = -1 / length_scale;
+template <class T>
+STEPWISE_VECTOR_BODY void laplace_body(std::int64_t count, double length_scale, T* __restrict values) {
+  const T factor = static_cast<T>(-1 / length_scale);
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) values[i] = std::exp(std::sqrt(values[i]) * factor);
 }
 
-SignalLengths::SignalLengths(const ReluNetwork& network, const double* squared_norms, std::int64_t n,
-                             std::int64_t features)
+STEPWISE_VECTOR_CLONES void affine(std::int64_t n, const AffineStep<double>& step, PairColumn<double>& pairs) {
+  affine_body(n, step, pairs);
+}
+STEPWISE_VECTOR_CLONES void affine(std::int64_t n, const AffineStep<float>& step, PairColumn<float>& pairs) {
+  affine_body(n, step, pairs);
+}
+STEPWISE_VECTOR_CLONES void add_layer(std::int64_t n, double w, const PairColumn<double>& pairs, double* ntk) {
+  add_layer_body(n, w, pairs, ntk);
+}
+STEPWISE_VECTOR_CLONES void add_layer(std::int64_t n, float w, const PairColumn<float>& pairs, float* ntk) {
+  add_layer_body(n, w, pairs, ntk);
+}
+STEPWISE_VECTOR_CLONES void relu(std::int64_t n, const double* r, double s, PairColumn<double>& pairs, double* ntk) {
+  relu_body(n, r, s, pairs, ntk);
+}
+STEPWISE_VECTOR_CLONES void relu(std::int64_t n, const float* r, float s, PairColumn<float>& pairs, float* ntk) {
+  relu_body(n, r, s, pairs, ntk);
+}
+
+}  // namespace
+
+STEPWISE_VECTOR_CLONES void gaussian_column(std::int64_t count, double length_scale, double* values) {
+  gaussian_body(count, length_scale, values);
+}
+STEPWISE_VECTOR_CLONES void gaussian_column(std::int64_t count, double length_scale, float* values) {
+  gaussian_body(count, length_scale, values);
+}
+STEPWISE_VECTOR_CLONES void laplace_column(std::int64_t count, double length_scale, double* values) {
+  laplace_body(count, length_scale, values);
+}
+STEPWISE_VECTOR_CLONES void laplace_column(std::int64_t count, double length_scale, float* values) {
+  laplace_body(count, length_scale, values);
+}
+
+template <class T>
+SignalLengths<T>::SignalLengths(const ReluNetwork& network, const T* squared_norms, std::int64_t n,
+                                std::int64_t features)
     : count(n), lengths(static_cast<std::size_t>(n) * (network.layers.size() + 1)) {
   for (std::int64_t i = 0; i < count; ++i) {
-    double diagonal = squared_norms[i] / static_cast<double>(features);
-    double* entry = lengths.data() + i;
-    *entry = std::sqrt(diagonal);
+    double diagonal = static_cast<double>(squared_norms[i]) / static_cast<double>(features);
+    T* entry = lengths.data() + i;
+    *entry = static_cast<T>(std::sqrt(diagonal));
     for (std::size_t l = 0; l < network.layers.size(); ++l) {
       if (l > 0) diagonal /= 2;  // the activation before
       diagonal = network.layers[l].weight_variance * diagonal + network.layers[l].bias_variance;
       entry += count;
-      *entry = std::sqrt(diagonal);
+      *entry = static_cast<T>(std::sqrt(diagonal));
     }
   }
 }
 
-void relu_network_column(const ReluNetwork& network, const SignalLengths& rows, std::int64_t first, std::int64_t count,
-                         const SignalLengths& cols, std::int64_t col, PairColumn& pairs, double* out) {
-  double ntk[column_chunk];
-  double halved[column_chunk];  // lengths after an activation
-  std::fill(ntk, ntk + count, 0.0);
-  const double* p = rows.input() + first;
-  double q = cols.input()[col];
+template <class T>
+void relu_network_column(const ReluNetwork& network, const SignalLengths<T>& rows, std::int64_t first,
+                         std::int64_t count, const SignalLengths<T>& cols, std::int64_t col, PairColumn<T>& pairs,
+                         T* out) {
+  constexpr T root_half = std::numbers::sqrt2_v<T> / 2;
+  T ntk[column_chunk];
+  T halved[column_chunk];  // lengths after an activation
+  std::fill(ntk, ntk + count, T{0});
+  const T* p = rows.input() + first;
+  T q = cols.input()[col];
   double gap_scale = 1;
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const AffineLayer layer = network.layers[l];
-    const double* r = rows.after(l) + first;
-    const double s = cols.after(l)[col];
+    const auto weight = static_cast<T>(layer.weight_variance);
     if (l > 0) {
-      const double* before = rows.after(l - 1) + first;
+      const T* before = rows.after(l - 1) + first;
       q = cols.after(l - 1)[col];
       relu(count, before, q, pairs, ntk);
-      for (std::int64_t i = 0; i < count; ++i) halved[i] = before[i] * std::numbers::sqrt2 / 2;
+      for (std::int64_t i = 0; i < count; ++i) halved[i] = before[i] * root_half;
       p = halved;
-      q *= std::numbers::sqrt2 / 2;
+      q *= root_half;
       gap_scale /= 2;
     }
-    affine(count, layer.weight_variance, layer.bias_variance, gap_scale, p, q, r, s, pairs);
+    affine(count,
+           AffineStep<T>{weight, static_cast<T>(layer.bias_variance), static_cast<T>(gap_scale), p, q,
+                         rows.after(l) + first, cols.after(l)[col]},
+           pairs);
     gap_scale *= layer.weight_variance;
-    add_layer(count, layer.weight_variance, pairs, ntk);
+    add_layer(count, weight, pairs, ntk);
   }
   if (network.which == NetworkKernel::ntk) {
     std::copy(ntk, ntk + count, out);
   } else {
-    for (std::int64_t i = 0; i < count; ++i) out[i] = 0.25 * (pairs.plus[i] - pairs.minus[i]);
+    for (std::int64_t i = 0; i < count; ++i) out[i] = T(0.25) * (pairs.plus[i] - pairs.minus[i]);
   }
 }
+
+template struct SignalLengths<double>;
+template struct SignalLengths<float>;
+template void relu_network_column(const ReluNetwork&, const SignalLengths<double>&, std::int64_t, std::int64_t,
+                                  const SignalLengths<double>&, std::int64_t, PairColumn<double>&, double*);
+template void relu_network_column(const ReluNetwork&, const SignalLengths<float>&, std::int64_t, std::int64_t,
+                                  const SignalLengths<float>&, std::int64_t, PairColumn<float>&, float*);
 
 }  // namespace stepwise

@@ -13,10 +13,12 @@ namespace {
 /// Below this fraction of the lengths, a distance taken from inner products has lost too many digits.
 constexpr double too_close = 0.01;
 
-void inner_products(const Samples& x, Range rows, const Samples& y, Range cols, MatrixView<double> out) {
+template <class T>
+void inner_products(const BasicSamples<T>& x, Range rows, const BasicSamples<T>& y, Range cols, MatrixView<T> out) {
   const std::int64_t m = x.features;
-  gemm(1, Transpose::yes, {x.sample(rows.begin), m, out.rows, m}, Transpose::no, {y.sample(cols.begin), m, out.cols, m},
-       0, out);
+  const MatrixView<const T> left{x.sample(rows.begin), m, out.rows, m};
+  const MatrixView<const T> right{y.sample(cols.begin), m, out.cols, m};
+  gemm(T{1}, Transpose::yes, left, Transpose::no, right, T{0}, out);
 }
 
 /// |x - sign y|^2 and |x|^2 - |y|^2 from the differences themselves.
@@ -25,19 +27,22 @@ struct Closeness {
   double gap = 0;
 };
 
-Closeness closeness(const double* x, const double* y, std::int64_t m, double sign) {
+template <class T>
+Closeness closeness(const T* x, const T* y, std::int64_t m, double sign) {
   Closeness sums;
   for (std::int64_t k = 0; k < m; ++k) {
-    const double difference = x[k] - sign * y[k];
-    sums.distance += difference * difference;
-    sums.gap += difference * (x[k] + sign * y[k]);
+    const double a = x[k];
+    const double b = sign * y[k];
+    sums.distance += (a - b) * (a - b);
+    sums.gap += (a - b) * (a + b);
   }
   return sums;
 }
 
 /// | x/|x| - sign y/|y| |^2 in extended precision: for collinear pairs of different length, where the radial part of x
 /// - y hides the angle.
-double direction_distance(const double* x, const double* y, std::int64_t m, double sign) {
+template <class T>
+double direction_distance(const T* x, const T* y, std::int64_t m, double sign) {
   long double xx = 0;
   long double yy = 0;
   for (std::int64_t k = 0; k < m; ++k) {
@@ -55,7 +60,8 @@ double direction_distance(const double* x, const double* y, std::int64_t m, doub
 }
 
 /// 2 (|x||y| - sign x.y) accurately, for pairs where it is small; `product` is |x||y|.
-double small_chord(const double* x, const double* y, std::int64_t m, double sign, double product, double length_sum,
+template <class T>
+double small_chord(const T* x, const T* y, std::int64_t m, double sign, double product, double length_sum,
                    const Closeness& close) {
   const double radial = close.gap / length_sum;
   const double chord = close.distance - radial * radial;
@@ -63,25 +69,27 @@ double small_chord(const double* x, const double* y, std::int64_t m, double sign
   return direction_distance(x, y, m, sign) * product;
 }
 
+template <class T>
 struct Evaluate {
-  const Samples& x;
+  const BasicSamples<T>& x;
   Range rows;
-  const Samples& y;
+  const BasicSamples<T>& y;
   Range cols;
-  MatrixView<double> out;
+  MatrixView<T> out;
 
-  [[nodiscard]] double xx(std::int64_t i) const { return x.squared_norms[static_cast<std::size_t>(rows.begin + i)]; }
-  [[nodiscard]] double yy(std::int64_t j) const { return y.squared_norms[static_cast<std::size_t>(cols.begin + j)]; }
+  [[nodiscard]] T xx(std::int64_t i) const { return x.squared_norms[static_cast<std::size_t>(rows.begin + i)]; }
+  [[nodiscard]] T yy(std::int64_t j) const { return y.squared_norms[static_cast<std::size_t>(cols.begin + j)]; }
 
   void operator()(const LinearKernel&) const {}
 
   void operator()(const PolynomialKernel& k) const {
-    const double factor = 1 / static_cast<double>(x.features);
+    const T factor = 1 / static_cast<T>(x.features);
+    const auto offset = static_cast<T>(k.offset);
     for (std::int64_t j = 0; j < out.cols; ++j) {
-      double* column = out.column(j);
+      T* column = out.column(j);
       for (std::int64_t i = 0; i < out.rows; ++i) {
-        const double base = column[i] * factor + k.offset;
-        double power = base;
+        const T base = column[i] * factor + offset;
+        T power = base;
         for (std::int64_t d = 1; d < k.degree; ++d) power *= base;
         column[i] = power;
       }
@@ -99,26 +107,27 @@ struct Evaluate {
   }
 
   void operator()(const ReluNetwork& k) const {
-    const SignalLengths row_lengths(k, x.squared_norms.data() + rows.begin, out.rows, x.features);
-    const SignalLengths col_lengths(k, y.squared_norms.data() + cols.begin, out.cols, y.features);
-    const double scale = 1 / static_cast<double>(x.features);
-    PairColumn pairs;
+    const SignalLengths<T> row_lengths(k, x.squared_norms.data() + rows.begin, out.rows, x.features);
+    const SignalLengths<T> col_lengths(k, y.squared_norms.data() + cols.begin, out.cols, y.features);
+    const T scale = 1 / static_cast<T>(x.features);
+    constexpr auto nearby = static_cast<T>(too_close);
+    PairColumn<T> pairs;
     for (std::int64_t j = 0; j < out.cols; ++j) {
-      const double* other = y.sample(cols.begin + j);
-      const double v = col_lengths.input()[j];
+      const T* other = y.sample(cols.begin + j);
+      const T v = col_lengths.input()[j];
       for (std::int64_t first = 0; first < out.rows; first += column_chunk) {
         const std::int64_t count = std::min(column_chunk, out.rows - first);
-        double* column = out.column(j) + first;
-        const double* u = row_lengths.input() + first;
+        T* column = out.column(j) + first;
+        const T* u = row_lengths.input() + first;
         for (std::int64_t i = 0; i < count; ++i) {
-          const double c = column[i] * scale;
-          pairs.minus[i] = std::max(2 * (u[i] * v - c), 0.0);
-          pairs.plus[i] = std::max(2 * (u[i] * v + c), 0.0);
+          const T c = column[i] * scale;
+          pairs.minus[i] = std::max(2 * (u[i] * v - c), T{0});
+          pairs.plus[i] = std::max(2 * (u[i] * v + c), T{0});
           pairs.gap[i] = (xx(first + i) - yy(j)) * scale;
         }
         for (std::int64_t i = 0; i < count; ++i) {
-          const double product = u[i] * v;
-          if (product > 0 && std::min(pairs.minus[i], pairs.plus[i]) < too_close * product) {
+          const T product = u[i] * v;
+          if (product > 0 && std::min(pairs.minus[i], pairs.plus[i]) < nearby * product) {
             refine(x.sample(rows.begin + first + i), other, u[i], v, i, pairs);
           }
         }
@@ -128,38 +137,51 @@ struct Evaluate {
   }
 
   /// Recomputes entry i of `pairs`, a nearly parallel or nearly antipodal pair of lengths u and v.
-  void refine(const double* a, const double* b, double u, double v, std::int64_t i, PairColumn& pairs) const {
+  void refine(const T* a, const T* b, double u, double v, std::int64_t i, PairColumn<T>& pairs) const {
     const double scale = 1 / static_cast<double>(x.features);
     const double sign = pairs.minus[i] < pairs.plus[i] ? 1 : -1;
     Closeness close = closeness(a, b, x.features, sign);
     close.distance *= scale;
     close.gap *= scale;
     const double chord = small_chord(a, b, x.features, sign, u * v, u + v, close);
-    (sign > 0 ? pairs.minus : pairs.plus)[i] = chord;
-    (sign > 0 ? pairs.plus : pairs.minus)[i] = 4 * u * v - chord;
-    pairs.gap[i] = close.gap;
+    (sign > 0 ? pairs.minus : pairs.plus)[i] = static_cast<T>(chord);
+    (sign > 0 ? pairs.plus : pairs.minus)[i] = static_cast<T>(4 * u * v - chord);
+    pairs.gap[i] = static_cast<T>(close.gap);
   }
 
   void squared_distances() const {
+    constexpr auto nearby = static_cast<T>(too_close);
     for (std::int64_t j = 0; j < out.cols; ++j) {
-      double* column = out.column(j);
+      T* column = out.column(j);
       for (std::int64_t i = 0; i < out.rows; ++i) {
-        const double lengths = xx(i) + yy(j);
+        const T lengths = xx(i) + yy(j);
         column[i] = lengths - 2 * column[i];
-        if (column[i] < too_close * lengths) {
-          column[i] = closeness(x.sample(rows.begin + i), y.sample(cols.begin + j), x.features, 1).distance;
+        if (column[i] < nearby * lengths) {
+          column[i] =
+              static_cast<T>(closeness(x.sample(rows.begin + i), y.sample(cols.begin + j), x.features, 1).distance);
         }
       }
     }
   }
 };
 
+template <class T>
+void evaluate_in(const Kernel& kernel, const BasicSamples<T>& x, Range rows, const BasicSamples<T>& y, Range cols,
+                 MatrixView<T> out) {
+  inner_products(x, rows, y, cols, out);
+  std::visit(Evaluate<T>{x, rows, y, cols, out}, kernel);
+}
+
 }  // namespace
 
 void evaluate(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols,
               MatrixView<double> out) {
-  inner_products(x, rows, y, cols, out);
-  std::visit(Evaluate{x, rows, y, cols, out}, kernel);
+  evaluate_in(kernel, x, rows, y, cols, out);
+}
+
+void evaluate(const Kernel& kernel, const SingleSamples& x, Range rows, const SingleSamples& y, Range cols,
+              MatrixView<float> out) {
+  evaluate_in(kernel, x, rows, y, cols, out);
 }
 
 }  // namespace stepwise

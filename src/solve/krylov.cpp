@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 #include "solve/krylov_basis.hpp"
 #include "solve/small_eigen.hpp"
@@ -18,6 +19,7 @@ namespace {
 constexpr std::int64_t check_width = 8;  // random vectors that look for what the start may have missed
 constexpr std::int64_t check_steps = 2;  // and how many blocks deep they look
 constexpr int steps_unseen = 4;          // far from the tolerance: steps between two small eigenproblems
+constexpr double rough_reach = 1e-6;     // by how much a search with rough products can bring residuals down
 
 /// a_j . b_j for each vector.
 std::vector<double> dots(const Communicator& comm, const BlockVector& a, const BlockVector& b) {
@@ -38,22 +40,27 @@ class Search {
         t_(t),
         options_(options),
         sizes_(krylov_sizes(t.samples, options)),
-        basis_(comm, t, options.seed, sizes_.basis, sizes_.block + check_width),
-        h_(area(sizes_.basis, sizes_.basis)) {}
+        basis_(comm, t, options.seed, sizes_.basis, sizes_.width),
+        h_(area(sizes_.basis, sizes_.basis)),
+        goal_(std::max(options.tolerance, rough() ? rough_reach : 0)) {}
 
-  KrylovPairs run();
+  /// Nothing if products are too rough for the wanted values.
+  std::optional<KrylovPairs> run();
 
  private:
+  [[nodiscard]] bool rough() const { return t_.rough_kernel != nullptr; }
   [[nodiscard]] double norm_of_t() const {
     return ritz_.values.empty() ? 0 : std::max(ritz_.values.front(), -ritz_.values.back());
   }
+  void start();
   void expand();
   void project(const std::vector<double>& gram);
   [[nodiscard]] bool converged();
-  void restart();
+  [[nodiscard]] std::vector<double> restart();
   void forget_all_but(const std::vector<double>& values, std::int64_t kept);
+  void couple(MatrixView<const double> outside, const std::vector<double>& tail, std::int64_t first);
   [[nodiscard]] bool finished();
-  [[nodiscard]] BlockVector rayleigh_ritz(BlockVector& a, BlockVector& ka);
+  [[nodiscard]] std::optional<BlockVector> rayleigh_ritz(BlockVector& a, BlockVector& ka);
   [[nodiscard]] bool refine(const BlockVector& a, const BlockVector& ka, const BlockVector& residual,
                             const BlockVector& image);
 
@@ -70,7 +77,9 @@ class Search {
   bool joined_ = false;              // and whether they have
   int unseen_ = 0;                   // steps since the last small eigenproblem
   bool near_ = false;                // within sight of the tolerance
+  double goal_;                          // residual that ends the present search
   double true_residual_ = std::numeric_limits<double>::infinity();  // the worst one last time it was computed
+  bool failed_ = false;                                             // with rough products there is no way on
   KrylovPairs pairs_;
 };
 
@@ -106,18 +115,26 @@ bool Search::converged() {
                       std::log(std::min(options_.tolerance / first_residual_, 0.5)));
   }
   unseen_ = 0;
-  near_ = worst <= 1e4 * options_.tolerance;
+  near_ = worst <= 1e4 * goal_;
   // The random vectors join early enough for their steps to be of use to the others as well.
-  if (steps_checked_ < 0 && worst <= 100 * options_.tolerance) steps_checked_ = 0;
-  return worst <= options_.tolerance / 2 && steps_checked_ >= check_steps;
+  if (steps_checked_ < 0 && worst <= 100 * goal_) steps_checked_ = 0;
+  return worst <= goal_ / 2 && steps_checked_ >= check_steps;
 }
 
-/// Keeps the leading Ritz vectors only; they take their common residual, the next block, with them.
-void Search::restart() {
-  const std::int64_t kept = std::min(options_.modes + sizes_.block, basis_.size() - 1);
+/// Keeps the leading Ritz vectors only; they take their common residual, the next block, with them. Returns how they
+/// lean on the last block: its size x their number.
+std::vector<double> Search::restart() {
+  const std::int64_t size = basis_.size();
+  const std::int64_t block = size - basis_.last();
+  const std::int64_t kept = std::min(options_.modes + sizes_.block, size - 1);
+  std::vector<double> tail(area(block, kept));
+  for (std::int64_t i = 0; i < kept; ++i) {
+    std::copy_n(ritz_.vectors.data() + area(i, size) + basis_.last(), block, tail.data() + area(i, block));
+  }
   basis_.combine(ritz_.vectors, kept);
   forget_all_but(ritz_.values, kept);
   ++pairs_.restarts;
+  return tail;
 }
 
 /// The basis consists of `kept` Ritz vectors now.
@@ -128,12 +145,48 @@ void Search::forget_all_but(const std::vector<double>& values, std::int64_t kept
   }
 }
 
-KrylovPairs Search::run() {
-  (void)basis_.append_random(sizes_.block, 0);
+/// Enters what couples the last block to the vectors before it: q_last^T K T q_i, where T q_i lies in the span of the
+/// basis before but for `outside` times column i of `tail`; without a tail the vectors from `first` on stand for
+/// themselves. Not from T q_last: where products are rough only this way keeps the coupling's relative accuracy.
+void Search::couple(MatrixView<const double> outside, const std::vector<double>& tail, std::int64_t first) {
+  const std::int64_t last = basis_.last();
+  const std::int64_t block = basis_.size() - last;
+  const std::int64_t depth = outside.rows;
+  std::vector<double> c = basis_.inner(basis_.kq(last, block), outside);
+  std::int64_t cols = depth;
+  if (!tail.empty()) {
+    cols = static_cast<std::int64_t>(tail.size()) / depth;
+    std::vector<double> leaning(area(block, cols));
+    gemm(1, Transpose::no, {c.data(), block, depth, block}, Transpose::no, {tail.data(), depth, cols, depth}, 0,
+         {leaning.data(), block, cols, block});
+    c = std::move(leaning);
+  }
+  for (std::int64_t i = 0; i < cols; ++i) {
+    for (std::int64_t j = 0; j < block; ++j) {
+      const double x = c[area(i, block) + static_cast<std::size_t>(j)];
+      h_[area(first + i, sizes_.basis) + static_cast<std::size_t>(last + j)] = x;
+      h_[area(last + j, sizes_.basis) + static_cast<std::size_t>(first + i)] = x;
+    }
+  }
+}
+
+std::optional<KrylovPairs> Search::run() {
+  start();
   do {
     expand();
   } while (!finished());
+  if (failed_) return std::nullopt;
   return std::move(pairs_);
+}
+
+void Search::start() {
+  if (options_.start != nullptr) {
+    const std::int64_t count = std::min(options_.start->width, sizes_.width);
+    copy(options_.start->local().block(0, 0, count, options_.start->range.size()), basis_.w(count));
+    basis_.multiply(basis_.w(count), basis_.kw(count));
+    if (basis_.append(count, 0) > 0) return;
+  }
+  (void)basis_.append_random(sizes_.block, 0);
 }
 
 /// Block after block until the tolerance is met, or nothing is left to be found.
@@ -155,10 +208,10 @@ void Search::expand() {
     t_.pairing(basis_.w(block));  // w = T q
     const std::vector<double> c = basis_.orthogonalise(block, false);
     for (std::int64_t j = 0; j < block; ++j) {
-      for (std::int64_t i = 0; i < size; ++i) {
-        const double x = c[area(j, size) + static_cast<std::size_t>(i)];
-        h_[area(last + j, sizes_.basis) + static_cast<std::size_t>(i)] = x;
-        h_[area(i, sizes_.basis) + static_cast<std::size_t>(last + j)] = x;
+      for (std::int64_t i = 0; i <= j; ++i) {
+        const double x = c[area(j, size) + static_cast<std::size_t>(last + i)];
+        h_[area(last + j, sizes_.basis) + static_cast<std::size_t>(last + i)] = x;
+        h_[area(last + i, sizes_.basis) + static_cast<std::size_t>(last + j)] = x;
       }
     }
     std::int64_t count = block;
@@ -168,6 +221,7 @@ void Search::expand() {
       joined_ = true;
     }
     basis_.multiply(basis_.w(count), basis_.kw(count));
+    basis_.keep_outside(block);
     const std::vector<double> outside = basis_.inner(basis_.w(block), basis_.kw(block));
     if (steps_checked_ >= 0) ++steps_checked_;
     const bool full = size + count > sizes_.basis;
@@ -180,12 +234,16 @@ void Search::expand() {
       pairs_.exhausted = true;
       break;
     }
-    if (full) restart();
+    std::vector<double> tail;
+    if (full) tail = restart();
     if (count > block) {
       // The random vectors meet the basis for the first time.
       for (int pass = 0; pass < 2; ++pass) (void)basis_.orthogonalise(count, true);
     }
-    if (basis_.append(count, norm_of_t()) > 0) continue;
+    if (basis_.append(count, norm_of_t()) > 0) {
+      couple(basis_.outside(block), tail, full ? 0 : last);
+      continue;
+    }
     // An invariant subspace: what is left of K must be found from elsewhere, if anything is.
     if (basis_.append_random(sizes_.block, norm_of_t()) == 0) {
       if (!look) project(outside);
@@ -201,7 +259,7 @@ void Search::expand() {
 bool Search::finished() {
   std::int64_t d = 0;
   const std::int64_t most = std::min(options_.modes, basis_.size());
-  const double noise = noise_floor(t_.samples, norm_of_t());
+  const double noise = std::max(noise_floor(t_.samples, norm_of_t()), rough() ? rough_reach * norm_of_t() : 0);
   while (d < most && ritz_.values[static_cast<std::size_t>(d)] > noise) ++d;
   BlockVector a;
   BlockVector ka;
@@ -211,17 +269,23 @@ bool Search::finished() {
   });
   pairs_.values.clear();
   pairs_.residuals.clear();
+  failed_ = rough() && d < options_.modes;  // exact products know whether there are more
+  if (failed_) return true;
   if (d > 0) {
     basis_.combine(ritz_.vectors, d);
     copy(basis_.q(0, d), a.local());
-    basis_.multiply(a.local(), ka.local());
-    BlockVector residual = rayleigh_ritz(a, ka);
-    BlockVector image = residual;
-    basis_.multiply(residual.local(), image.local());
-    for (const double square : dots(comm_, residual, image)) {
+    basis_.multiply_exactly(a.local(), ka.local());
+    std::optional<BlockVector> residual = rayleigh_ritz(a, ka);
+    failed_ = !residual;
+    if (failed_) return true;
+    BlockVector image = *residual;
+    basis_.multiply(residual->local(), image.local());
+    for (const double square : dots(comm_, *residual, image)) {
       pairs_.residuals.push_back(std::sqrt(std::max(square, 0.0)) / pairs_.values.front());
     }
-    if (refine(a, ka, residual, image)) return false;
+    if (refine(a, ka, *residual, image)) return false;
+    failed_ = rough() && !(true_residual_ <= options_.tolerance);
+    if (failed_) return true;
   }
   for (double& value : pairs_.values) value *= basis_.scale();
   const double root = std::sqrt(basis_.scale());
@@ -229,6 +293,7 @@ bool Search::finished() {
   for (double& x : ka.data) x *= root;
   pairs_.products = basis_.products;
   pairs_.rounds = basis_.rounds;
+  pairs_.rough_rounds = basis_.rough_rounds;
   pairs_.product_seconds = basis_.product_seconds;
   pairs_.vectors = std::move(a);
   pairs_.kernel_vectors = std::move(ka);
@@ -236,8 +301,8 @@ bool Search::finished() {
 }
 
 /// Turns the d vectors a and their images into K-orthonormal Ritz vectors of their span; sets the values and returns
-/// T a - theta a.
-BlockVector Search::rayleigh_ritz(BlockVector& a, BlockVector& ka) {
+/// T a - theta a. Nothing if the vectors are far from orthonormal, which they were by the products of the search.
+std::optional<BlockVector> Search::rayleigh_ritz(BlockVector& a, BlockVector& ka) {
   const std::int64_t d = a.width;
   const auto combine = [d](BlockVector& v, const std::vector<double>& s) {
     BlockVector result = v;
@@ -245,6 +310,7 @@ BlockVector Search::rayleigh_ritz(BlockVector& a, BlockVector& ka) {
     v = std::move(result);
   };
   SmallEigenpairs lengths = small_eigenpairs(comm_, basis_.inner(a.local(), ka.local()), d);
+  if (rough() && !(lengths.values.back() > 0.5)) return std::nullopt;
   for (std::int64_t j = 0; j < d; ++j) {
     const double factor = 1 / std::sqrt(lengths.values[static_cast<std::size_t>(j)]);
     for (std::int64_t i = 0; i < d; ++i) lengths.vectors[area(j, d) + static_cast<std::size_t>(i)] *= factor;
@@ -280,13 +346,17 @@ bool Search::refine(const BlockVector& a, const BlockVector& ka, const BlockVect
   std::sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) {
     return pairs_.residuals[static_cast<std::size_t>(i)] > pairs_.residuals[static_cast<std::size_t>(j)];
   });
-  const std::int64_t count = std::min({d, sizes_.block, sizes_.basis - d});
+  // Rough products leave every Ritz vector a residual of its own.
+  const std::int64_t count = std::min({d, rough() ? d : sizes_.block, sizes_.basis - d});
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t from = order[static_cast<std::size_t>(i)];
     copy(residual.local().block(from, 0, 1, a.range.size()), basis_.w(count).block(i, 0, 1, a.range.size()));
     copy(image.local().block(from, 0, 1, a.range.size()), basis_.kw(count).block(i, 0, 1, a.range.size()));
   }
-  return basis_.append(count, norm_of_t()) > 0;
+  if (basis_.append(count, 0) == 0) return false;
+  couple(residual.local(), {}, 0);
+  goal_ = std::max(options_.tolerance, rough() ? rough_reach * true_residual_ : 0);
+  return true;
 }
 
 }  // namespace
@@ -295,7 +365,9 @@ KrylovSizes krylov_sizes(std::int64_t samples, const KrylovOptions& options) {
   std::int64_t block = options.block;
   if (block == 0) block = options.modes <= 16 ? 16 : options.modes <= 128 ? 24 : 48;
   block = std::min(block, samples);
-  return {block, std::min(samples, 2 * options.modes + 12 * block + check_width)};
+  const std::int64_t started = options.start != nullptr ? options.start->width : 0;
+  return {block, std::min(samples, 2 * options.modes + 12 * block + check_width),
+          std::max({block + check_width, options.modes, started + check_width})};
 }
 
 KrylovPairs krylov_pairs(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options) {
@@ -303,8 +375,16 @@ KrylovPairs krylov_pairs(const Communicator& comm, const KernelOperator& t, cons
     throw CollectiveError(ExitCode::input, fmt::format("--modes is {}, must be from 1 to the number of samples, {}",
                                                        options.modes, t.samples));
   }
-  auto search = attempt(comm, [&] { return std::make_unique<Search>(comm, t, options); });
-  return search->run();
+  const auto search = [&](const KernelOperator& op) {
+    return attempt(comm, [&] { return std::make_unique<Search>(comm, op, options); })->run();
+  };
+  std::optional<KrylovPairs> pairs = search(t);
+  if (pairs) return *std::move(pairs);
+  KernelOperator exact = t;
+  exact.rough_kernel = nullptr;
+  pairs = search(exact);
+  pairs->too_rough = true;
+  return *std::move(pairs);
 }
 
 }  // namespace stepwise

@@ -16,7 +16,12 @@ namespace {
 constexpr double eps = std::numeric_limits<double>::epsilon();
 constexpr double infinite = std::numeric_limits<double>::infinity();
 constexpr std::int64_t chunk = 1024;  // samples rotated at a time
-constexpr double unreliable = 1e4;    // a K-length needs four digits beyond its rounding
+
+// Rounding of a product with K, and what a squared K-length must stand above: four digits beyond its own rounding, or
+// one where products are rough and a later search repairs what goes wrong.
+constexpr double rough_eps = 6e-8;
+constexpr double unreliable = 1e4 * eps;
+constexpr double rough_unreliable = 2 * rough_eps;
 
 }  // namespace
 
@@ -35,6 +40,7 @@ KernelBasis::KernelBasis(const Communicator& comm, const KernelOperator& t, std:
       kq_(capacity, own_.size()),
       w_(width, own_.size()),
       kw_(width, own_.size()),
+      outside_(width, own_.size()),
       scratch_(std::max(capacity, width), std::min(own_.size(), chunk)) {}
 
 std::vector<double> KernelBasis::inner(MatrixView<const double> a, MatrixView<const double> b) const {
@@ -45,8 +51,21 @@ std::vector<double> KernelBasis::inner(MatrixView<const double> a, MatrixView<co
 }
 
 void KernelBasis::multiply(MatrixView<const double> v, MatrixView<double> kv) {
+  if (!t_.rough_kernel) {
+    multiply_exactly(v, kv);
+    return;
+  }
+  count_product(t_.rough_kernel, v, kv);
+  ++rough_rounds;
+}
+
+void KernelBasis::multiply_exactly(MatrixView<const double> v, MatrixView<double> kv) {
+  count_product(t_.kernel, v, kv);
+}
+
+void KernelBasis::count_product(const Product& product, MatrixView<const double> v, MatrixView<double> kv) {
   const Stopwatch watch;
-  t_.kernel(v, kv);
+  product(v, kv);
   if (scale_ == 0) {
     scale_ = largest(kv);
     if (!std::isfinite(scale_)) {
@@ -110,10 +129,11 @@ std::vector<double> KernelBasis::length_noise(std::int64_t count, double norm_of
   for (std::size_t j = 0; j < size; ++j) {
     if (squares[j] > 0) kernel_norm_ = std::max(kernel_norm_, std::sqrt(squares[size + j] / squares[j]));
   }
+  const bool rough = t_.rough_kernel != nullptr;
+  const double relative = (rough ? rough_unreliable : unreliable) * kernel_norm_;
+  const double absolute = std::pow(10 * (rough ? rough_eps : eps) * norm_of_t, 2);
   std::vector<double> noise;
-  for (std::size_t j = 0; j < size; ++j) {
-    noise.push_back(std::max(unreliable * eps * kernel_norm_ * squares[j], std::pow(10 * eps * norm_of_t, 2)));
-  }
+  for (std::size_t j = 0; j < size; ++j) noise.push_back(std::max(relative * squares[j], absolute));
   return noise;
 }
 

@@ -47,8 +47,14 @@ class KernelBasis {
   [[nodiscard]] MatrixView<double> w(std::int64_t count) { return w_.view(0, count); }
   [[nodiscard]] MatrixView<double> kw(std::int64_t count) { return kw_.view(0, count); }
 
-  /// kv := K v / scale(), counted and timed.
+  /// What w was when keep_outside() was called: the part of T times the last block outside the basis.
+  [[nodiscard]] MatrixView<double> outside(std::int64_t count) { return outside_.view(0, count); }
+  void keep_outside(std::int64_t count) { copy(w(count), outside(count)); }
+
+  /// kv := K v / scale(), counted and timed; rough if the operator has such products.
   void multiply(MatrixView<const double> v, MatrixView<double> kv);
+  /// The same, never rough.
+  void multiply_exactly(MatrixView<const double> v, MatrixView<double> kv);
   /// K is divided by the largest entry of its first product, so that no square over- or underflows.
   [[nodiscard]] double scale() const noexcept { return scale_; }
 
@@ -60,8 +66,8 @@ class KernelBasis {
   /// w -= Q (Q^T K w) for the first `count` vectors of w, and the same of K w if `with_image`. Returns Q^T K w.
   std::vector<double> orthogonalise(std::int64_t count, bool with_image);
   /// Makes the first `count` vectors of w, already orthogonal to the basis once and with known K w, its next block,
-  /// without what is rounding: K-lengths below 10 eps `norm_of_t`, or within the error of w^T K w. Returns how many
-  /// were left.
+  /// without what is rounding: K-lengths below 10 eps `norm_of_t`, or within the error of w^T K w, with the eps of the
+  /// products. Returns how many were left.
   std::int64_t append(std::int64_t count, double norm_of_t);
   /// Appends a block of `count` random vectors, taken through T: dual vectors are to lie in its range, free of the null
   /// space of K. Returns how many were left.
@@ -72,7 +78,8 @@ class KernelBasis {
   void replace(const BlockVector& vectors, const BlockVector& images);
 
   std::int64_t products = 0;   ///< vectors multiplied by K
-  std::int64_t rounds = 0;     ///< calls of multiply()
+  std::int64_t rounds = 0;     ///< block products
+  std::int64_t rough_rounds = 0;
   double product_seconds = 0;  ///< this rank's time in them
 
  private:
@@ -80,6 +87,9 @@ class KernelBasis {
   [[nodiscard]] std::vector<double> length_noise(std::int64_t count, double norm_of_t);
   void rotate(Rows& rows, std::int64_t size, const std::vector<double>& s, std::int64_t kept);
   [[nodiscard]] double largest(MatrixView<const double> v) const;
+
+  using Product = std::function<void(MatrixView<const double>, MatrixView<double>)>;
+  void count_product(const Product& product, MatrixView<const double> v, MatrixView<double> kv);
 
   const Communicator& comm_;
   const KernelOperator& t_;
@@ -90,6 +100,7 @@ class KernelBasis {
   Rows kq_;
   Rows w_;
   Rows kw_;
+  Rows outside_;
   Rows scratch_;
   double scale_ = 0;
   double kernel_norm_ = 0;  // lower bound of ||K||_2 / scale from the products

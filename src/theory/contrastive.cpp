@@ -276,9 +276,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
   return modes;
 }
 
-ContrastiveModes krylov_modes(const Communicator& comm, std::int64_t samples,
-                              const std::function<void(MatrixView<const double>, MatrixView<double>)>& kernel_product,
-                              const KrylovOptions& options) {
+KernelOperator contrastive_operator(std::int64_t samples, Product kernel, Product rough) {
   const double factor = 1 / static_cast<double>(samples);
   const auto pairing = [factor](MatrixView<double> v) {
     swap_views(v);
@@ -286,8 +284,13 @@ ContrastiveModes krylov_modes(const Communicator& comm, std::int64_t samples,
       for (std::int64_t j = 0; j < v.rows; ++j) v(j, s) *= factor;
     }
   };
+  return {samples, views_per_pair, std::move(kernel), pairing, std::move(rough)};
+}
+
+ContrastiveModes krylov_modes(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options) {
+  const std::int64_t samples = t.samples;
   const Stopwatch watch;
-  KrylovPairs pairs = krylov_pairs(comm, {samples, views_per_pair, kernel_product, pairing}, options);
+  KrylovPairs pairs = krylov_pairs(comm, t, options);
   const auto found = static_cast<std::int64_t>(pairs.values.size());
   if (found < options.modes) {
     throw CollectiveError(
@@ -301,7 +304,8 @@ ContrastiveModes krylov_modes(const Communicator& comm, std::int64_t samples,
   modes.kernel_dual = std::move(pairs.kernel_vectors);
   modes.noise_floor = noise_floor(samples, modes.gamma.front());
   modes.residuals = std::move(pairs.residuals);
-  modes.report = KrylovReport{pairs.products, pairs.rounds, pairs.restarts, options.tolerance};
+  modes.report = KrylovReport{pairs.products, pairs.rounds, pairs.rough_rounds, pairs.restarts, options.tolerance};
+  if (pairs.too_rough) modes.notes.push_back("single precision did not resolve the modes: all products in double");
   const auto n = static_cast<double>(samples);
   modes.stages = {{"products with K", pairs.product_seconds, 2 * n * n * static_cast<double>(pairs.products)},
                   {"orthogonalisation", watch.seconds() - pairs.product_seconds, 0}};
@@ -317,7 +321,9 @@ ContrastiveModes krylov_modes(const Communicator& comm, std::int64_t samples,
 
 std::string solver_name(const ContrastiveModes& modes) {
   if (const auto* krylov = std::get_if<KrylovReport>(&modes.report)) {
-    return fmt::format("block Krylov in {} rounds", krylov->rounds);
+    const std::string rough =
+        krylov->rough_rounds > 0 ? fmt::format(", {} of them in single precision", krylov->rough_rounds) : "";
+    return fmt::format("block Krylov in {} rounds{}", krylov->rounds, rough);
   }
   return name(std::get<DirectReport>(modes.report).eigensolve.solver);
 }

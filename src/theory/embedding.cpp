@@ -57,7 +57,7 @@ Embedding training_embedding(const ContrastiveModes& modes, const Communicator& 
 }
 
 BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Samples& train, const Communicator& comm,
-                  std::int64_t count, const std::function<Samples(Range)>& read_batch) {
+                  std::int64_t count, const std::function<Samples(Range)>& read_batch, std::int64_t group) {
   const std::int64_t d = embedding.train.width;
   const std::int64_t own = embedding.train.range.size();
   const auto n = static_cast<double>(embedding.train.samples);
@@ -71,7 +71,7 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
   std::vector<double> tile;
   std::vector<double> sums;
   attempt(comm, [&] {
-    result = make_block_vector(comm, count, d, 1);
+    result = make_block_vector(comm, count, d, group);
     tile.resize(static_cast<std::size_t>(own * std::min(batch_size, count)));
     sums.resize(static_cast<std::size_t>(d * std::min(batch_size, count)));
   });

@@ -66,7 +66,8 @@ enum class Method { cholesky, spectral, krylov };
 /// The d leading modes of a kernel matrix by any method.
 inline ContrastiveModes modes_of(const DistMatrix& k, std::int64_t d, Method method) {
   if (method == Method::krylov) {
-    return krylov_modes(k.comm(), k.rows(), BlockProduct(k, views_per_pair), {.modes = d, .tolerance = 1e-11});
+    return krylov_modes(k.comm(), contrastive_operator(k.rows(), BlockProduct(k, views_per_pair)),
+                        {.modes = d, .tolerance = 1e-11});
   }
   return contrastive_modes(k, d, method == Method::cholesky ? Factorisation::cholesky : Factorisation::spectral);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
+
+/// Called now and then by one thread with the fraction of this rank's work that is done.
+using Progress = std::function<void(double)>;
 
 /// Wall time of one named stage of a run, and the floating-point operations it stands for (0: not meaningful).
 struct StageTime {

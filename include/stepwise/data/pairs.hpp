@@ -16,12 +16,14 @@ namespace stepwise {
 // Samples are numbered pair by pair: sample 2i is the first view of pair i, sample 2i + 1 the second.
 // A pair then stays inside one block of a block-cyclic matrix (docs/architecture.md).
 
-/// Positive pairs made from images: two views of each.
+/// Positive pairs made from images: two views of each, `per_image` times. Pair i shows image i mod images, so the first
+/// pairs show different images.
 struct ImagePairs {
   ImageSource train;
   ImageSource test;
   std::int64_t pairs = 0;
   std::int64_t tests = 0;
+  std::int64_t per_image = 1;
   ViewOptions views;
   std::uint64_t seed = 0;
   Standardisation standardisation;
@@ -46,6 +48,11 @@ using PairSource = std::variant<ImagePairs, ArrayPairs>;
 /// other sample shape, labels of other length, a type that is not a number, no samples, or more asked for than there
 /// are.
 [[nodiscard]] ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::int64_t tests);
+
+/// How many images `pairs` pairs are made of: the last image may show up less often.
+[[nodiscard]] inline std::int64_t image_count(const ImagePairs& source) {
+  return ceil_div(source.pairs, source.per_image);
+}
 
 [[nodiscard]] std::int64_t pair_count(const PairSource& source);
 [[nodiscard]] std::int64_t test_count(const PairSource& source);

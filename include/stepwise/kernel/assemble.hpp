@@ -1,15 +1,12 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 
+#include "stepwise/core/timing.hpp"
 #include "stepwise/dist/dist_matrix.hpp"
 #include "stepwise/kernel/evaluate.hpp"
 
 namespace stepwise {
-
-/// Called now and then by one thread with the fraction of this rank's work that is done.
-using Progress = std::function<void(double)>;
 
 /// The n x n kernel matrix of n samples, symmetric to the bit: the lower triangle is evaluated, the upper one mirrored.
 /// `row_samples` and `col_samples` hold the samples of this rank's local rows and columns, in local order.

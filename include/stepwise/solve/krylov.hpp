@@ -18,6 +18,8 @@ struct KernelOperator {
   std::function<void(MatrixView<const double> v, MatrixView<double> kv)> kernel;
   /// v := J v. Local.
   std::function<void(MatrixView<double> v)> pairing;
+  /// The same product to about single precision, if that is cheaper; may be empty. Collective.
+  std::function<void(MatrixView<const double> v, MatrixView<double> kv)> rough_kernel = {};
 };
 
 struct KrylovOptions {
@@ -26,6 +28,7 @@ struct KrylovOptions {
   std::int64_t block = 0;                     ///< vectors in a block; 0: 16 to 48 by the number of modes
   std::int64_t max_rounds = 500;              ///< passes over K before giving up
   std::uint64_t seed = 0;                     ///< of the random start
+  const BlockVector* start = nullptr;         ///< vectors near the wanted ones to begin with, instead of random ones
   std::function<void(double)> progress = {};  ///< takes the fraction done, on the way to the tolerance
 };
 
@@ -35,10 +38,12 @@ struct KrylovPairs {
   BlockVector vectors;            ///< A: a_i^T K a_j = delta_ij, one vector per value
   BlockVector kernel_vectors;     ///< K A
   bool exhausted = false;         ///< the whole range of K was searched: there are no more positive eigenvalues
+  bool too_rough = false;         ///< rough products were not good enough and everything was done anew without them
   std::int64_t products = 0;      ///< vectors multiplied by K
-  std::int64_t rounds = 0;        ///< calls of kernel()
+  std::int64_t rounds = 0;        ///< block products, calls of kernel() and rough_kernel()
+  std::int64_t rough_rounds = 0;  ///< those of rough_kernel()
   std::int64_t restarts = 0;
-  double product_seconds = 0;  ///< this rank's time in kernel()
+  double product_seconds = 0;  ///< this rank's time in block products
 };
 
 /// The d algebraically largest eigenpairs of T by a block Krylov method with thick restarts, in the K inner product.
@@ -49,17 +54,24 @@ struct KrylovPairs {
 /// size by the start, and beyond it by the random vectors that join the basis before convergence is believed: they
 /// must not find anything larger. At the end a last Rayleigh-Ritz step and residuals from fresh products.
 ///
+/// With rough_kernel() the basis grows by rough products. Their errors enter the Ritz pairs in proportion to the
+/// residual that the search started from, so each search gains six digits, and between two of them the Ritz vectors and
+/// their residuals are computed with kernel() itself: two or three exact products in all (inexact Krylov methods:
+/// Simoncini, Szyld, SIAM J. Sci. Comput. 25, 2003). Where the wanted values reach below what rough products resolve,
+/// the search is done anew without them.
+///
 /// Deterministic in (seed, sample); results on different numbers of ranks agree to the tolerance. Collective.
 /// @throws CollectiveError(numerical) when the tolerance is not reached, naming the residual that was.
-/// Cost: about 2 N^2 (6 d + 150) flops in products, and 10 N m^2 for a basis of m vectors. Memory per rank: 16 N m / P
-/// bytes with m = 2 d + 12 blocks.
+/// Cost: about 2 N^2 (6 d + 150) flops in products, and 10 N m^2 for a basis of m vectors. Memory per rank:
+/// 16 N m / P bytes with m = 2 d + 12 blocks.
 /// Source: thick-restart Lanczos (Wu, Simon, SIAM J. Matrix Anal. Appl. 22, 2000) in blocks.
 [[nodiscard]] KrylovPairs krylov_pairs(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options);
 
-/// Vectors in a block and in the largest basis, by the settings.
+/// How many vectors there are, by the settings.
 struct KrylovSizes {
   std::int64_t block = 0;
-  std::int64_t basis = 0;
+  std::int64_t basis = 0;  ///< at most, before a restart
+  std::int64_t width = 0;  ///< that are worked on at once
 };
 [[nodiscard]] KrylovSizes krylov_sizes(std::int64_t samples, const KrylovOptions& options);
 

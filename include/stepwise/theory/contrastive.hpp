@@ -32,8 +32,9 @@ struct DirectReport {
 
 /// What an iterative method did.
 struct KrylovReport {
-  std::int64_t products = 0;  ///< vectors multiplied by K
-  std::int64_t rounds = 0;    ///< passes over K
+  std::int64_t products = 0;      ///< vectors multiplied by K
+  std::int64_t rounds = 0;        ///< passes over K
+  std::int64_t rough_rounds = 0;  ///< those of them in single precision
   std::int64_t restarts = 0;
   double tolerance = 0;
 };
@@ -72,15 +73,18 @@ inline constexpr double residual_limit = 1e-9;
 /// (contrastive_matrices). Source: Simon et al. 2023, section 5 and Prop. 5.1.
 [[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation);
 
-/// The d = options.modes leading modes from products with K alone: T = (1/N) P K is self-adjoint in the inner product
-/// u^T K v (krylov_pairs). `kernel_product` computes K V for V as BlockVector stores it, samples numbered pair by pair.
+/// K V for V as BlockVector stores it, samples numbered pair by pair. Collective.
+using Product = std::function<void(MatrixView<const double>, MatrixView<double>)>;
+
+/// T = (1/N) P K, self-adjoint in the inner product u^T K v. `rough`, if given, computes K V in single precision.
+[[nodiscard]] KernelOperator contrastive_operator(std::int64_t samples, Product kernel, Product rough = {});
+
+/// The d = options.modes leading modes from products with K alone (krylov_pairs of contrastive_operator).
 ///
 /// Collective. @throws CollectiveError(input) when there are fewer positive modes, saying how many; (numerical) when
 /// the tolerance is not reached. Cost and memory: krylov_pairs. mean_pair_kernel is left to the caller.
-[[nodiscard]] ContrastiveModes krylov_modes(
-    const Communicator& comm, std::int64_t samples,
-    const std::function<void(MatrixView<const double>, MatrixView<double>)>& kernel_product,
-    const KrylovOptions& options);
+[[nodiscard]] ContrastiveModes krylov_modes(const Communicator& comm, const KernelOperator& t,
+                                            const KrylovOptions& options);
 
 /// Predicted work in units of one flop of a large matrix product, to choose between the two: measured in
 /// docs/performance.md.

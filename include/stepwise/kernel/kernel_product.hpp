@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "stepwise/core/timing.hpp"
+#include "stepwise/dist/block_vector.hpp"
+#include "stepwise/kernel/evaluate.hpp"
+
+namespace stepwise {
+
+/// Products of a kernel matrix with block vectors, of which at most half the matrix is ever stored: every tile stands
+/// for the two places that it has in the symmetric matrix.
+///
+/// The ranks stand in a ring. Each keeps its own samples, and those of the others (or their part of V alone, once the
+/// tiles are stored) come by one rank at a time, half-way round: a pair of ranks meets once, and if they meet in the
+/// middle each takes half of the work. Everything is in precision T but for the vectors given and returned. Keeps
+/// references to the kernel and the samples.
+template <class T>
+class KernelProduct {
+ public:
+  /// `own` holds this rank's samples, sample_share(comm, samples, group). Local.
+  KernelProduct(const Kernel& kernel, const BasicSamples<T>& own, const Communicator& comm, std::int64_t samples,
+                std::int64_t group);
+
+  /// Evaluates this rank's tiles for all products to come; without it every product evaluates them anew. Collective.
+  /// @throws CollectiveError(memory). Cost: m N^2 flops over all ranks and the kernel's own for N^2 / 2 entries; every
+  /// rank receives half of all samples. Memory per rank: sizeof(T) N^2 / 2P for the tiles, meanwhile 2 sizeof(T) m N / P
+  /// for two visiting ranks' samples (none on one rank).
+  void store(const Progress& progress);
+
+  /// Y := K V, both width x (this rank's samples). Collective. @throws CollectiveError(memory).
+  /// Cost: 2 width N^2 flops over all ranks, and those of store() if the tiles are not stored. Memory per rank:
+  /// sizeof(T) width N / P for each thread and five more, a tile a thread and the visiting samples if not stored.
+  void operator()(MatrixView<const double> v, MatrixView<double> y) const;
+
+ private:
+  struct Visitor;
+  /// Which of this rank's rows the visitor's columns are multiplied with.
+  struct Meeting {
+    int step = 0;
+    Range rows;
+    Range cols;
+    [[nodiscard]] bool self() const noexcept { return step == 0; }
+  };
+  [[nodiscard]] Range share(int rank) const;
+  template <class Visit>
+  void tour(bool with_samples, std::vector<T> v, std::int64_t width, const Visit& visit) const;
+  [[nodiscard]] Range strip_columns(const Meeting& meeting, Range rows) const;
+  void store_strips(const Meeting& meeting, const BasicSamples<T>& visitor, const Progress& progress);
+  void multiply(const Meeting& meeting, const Visitor& visitor, MatrixView<const T> v, MatrixView<T> y,
+                std::vector<T>& back) const;
+
+  const Kernel& kernel_;
+  const BasicSamples<T>& own_;
+  const Communicator& comm_;
+  std::int64_t samples_;
+  std::int64_t group_;
+  std::vector<std::vector<std::vector<T>>> strips_;  // for each step and tile of rows: rows x its columns
+};
+
+extern template class KernelProduct<double>;
+extern template class KernelProduct<float>;
+
+}  // namespace stepwise
