@@ -14,7 +14,8 @@ std::vector<Option> solve_options(SolveConfig& c) {
   constexpr std::int64_t most_samples = std::int64_t{1} << 46;
   constexpr double unbounded = std::numeric_limits<double>::infinity();
   return {
-      integer_option("modes", "D", "number of modes (embedding dimensions) to find", c.modes, 1, any),
+      auto_option("modes", "D|all", "number of modes (embedding dimensions) to find; all: every gamma, and nothing else",
+                  c.modes, 1, any, "all"),
       integer_option("seed", "N", "everything random is a function of this and of the sample's number", c.seed, 0, any),
       text_option("output", "FILE", "the HDF5 result file", c.output),
       flag_option("force", "replace an existing result file", c.force),
@@ -52,11 +53,18 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   c.kernel.length_scale, 0, unbounded),
       integer_option("kernel.degree", "P", "p of polynomial (x.y/m + c)^p", c.kernel.degree, 1, 100),
       real_option("kernel.offset", "C", "c of polynomial (x.y/m + c)^p", c.kernel.offset, 0, unbounded),
+      integer_option("kernel.random-features", "F", "rbf, nngp: F explicit random features in place of the kernel; 0: none",
+                     c.kernel.random_features, 0, 1'000'000),
       choice_option("kernel.storage", "what is kept of the kernel matrix: double, single, or none: evaluated for each product",
                     c.kernel.storage, {"double", "single", "none"}),
 
-      choice_option("solver.method", "krylov: products with K; cholesky, spectral: all of gamma; auto: what is cheaper",
-                    c.solver.method, {"auto", "krylov", "cholesky", "spectral"}),
+      choice_option("solver.method",
+                    "krylov: products with K; cholesky, spectral: all of gamma; primal: the same from explicit features "
+                    "(linear kernel); auto: what is cheapest",
+                    c.solver.method, {"auto", "krylov", "cholesky", "spectral", "primal"}),
+      flag_option("solver.check", "solve by a second method as well, and report the differences", c.solver.check),
+      choice_option("solver.eigensolver", "cholesky, spectral, primal: one- or two-stage ELPA, or ScaLAPACK",
+                    c.solver.eigensolver, {"auto", "elpa1", "elpa2", "scalapack"}),
       real_option("solver.tolerance", "E", "krylov: largest residual ||T a - gamma a||_K / gamma_1", c.solver.tolerance,
                   1e-13, 1e-2),
       auto_option("solver.warm-start", "N",
@@ -94,6 +102,24 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--kernel.storage {} leaves no matrix to factor for --solver.method {}: choose krylov",
          c.kernel.storage, c.solver.method);
   }
+  if (c.solver.method == "primal" && c.kernel.type != "linear" && c.kernel.random_features == 0) {
+    fail(ExitCode::input,
+         "--solver.method primal needs explicit features, which --kernel.type {} has not: choose linear, or "
+         "--kernel.random-features for rbf and nngp",
+         c.kernel.type);
+  }
+  if (!c.modes && (c.solver.method == "krylov" || c.kernel.storage != "double")) {
+    fail(ExitCode::input,
+         "--modes all is the whole spectrum, which --solver.method krylov does not find: choose cholesky, spectral or "
+         "primal, and --kernel.storage double");
+  }
+  if (!c.modes && c.data.test.value_or(0) > 0) {
+    fail(ExitCode::input, "--modes all finds no modes to embed --data.test {} samples with: leave it out",
+         *c.data.test);
+  }
+  if (!c.modes && c.solver.check) {
+    fail(ExitCode::input, "--solver.check compares modes, and --modes all finds none: give their number");
+  }
   if (c.solver.block_size % views_per_pair != 0) {
     fail(ExitCode::input, "--solver.block-size is {}, must be even: the two views of a pair stay in one block",
          c.solver.block_size);
@@ -102,7 +128,7 @@ void check_consistency(const SolveConfig& c) {
 
 PairSource open_pairs(SolveConfig& c) {
   if (c.data.source == "hdf5") {
-    ArrayPairs arrays = open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(-1));
+    ArrayPairs arrays = open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0));
     c.data.pairs = arrays.pairs;
     c.data.test = arrays.tests;
     c.data.standardize = c.data.standardize.value_or(false);

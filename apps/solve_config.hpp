@@ -12,7 +12,7 @@
 
 namespace stepwise {
 
-/// Every setting of `stepwise solve`, as the user gives it; nullopt stands for "auto".
+/// Every setting of `stepwise solve`, as the user gives it; nullopt stands for "auto" where nothing else is said.
 struct SolveConfig {
   struct {
     std::string source = "synthetic";
@@ -38,12 +38,15 @@ struct SolveConfig {
     double length_scale = 0;
     std::int64_t degree = 3;
     double offset = 1;
+    std::int64_t random_features = 0;
   } kernel;
   struct {
     std::string method = "auto";
     double tolerance = 1e-10;
     std::optional<std::int64_t> warm_start;
     std::int64_t block = 0;
+    std::string eigensolver = "auto";
+    bool check = false;
     std::int64_t block_size = 64;
     std::string grid = "auto";
   } solver;
@@ -52,7 +55,7 @@ struct SolveConfig {
     std::int64_t points = 400;
     double t_max = 0;
   } dynamics;
-  std::int64_t modes = 10;
+  std::optional<std::int64_t> modes = 10;  // nothing: all gammas, and no modes
   std::int64_t seed = 0;
   std::string output;
   bool force = false;

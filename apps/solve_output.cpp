@@ -16,6 +16,9 @@
 namespace stepwise {
 namespace {
 
+constexpr const char* kernel_units = "units of k";
+constexpr const char* time_units = "learning rate x steps / units of k";
+
 std::vector<std::int64_t> numbers_from(std::int64_t first, std::int64_t count) {
   std::vector<std::int64_t> numbers(static_cast<std::size_t>(count));
   std::iota(numbers.begin(), numbers.end(), first);
@@ -44,17 +47,18 @@ Attributes root_attributes(const ResultOrigin& origin, const SolveResult& result
   return attributes;
 }
 
-void write_scales(ResultFile& file, const SolveResult& result) {
-  const std::int64_t samples = result.embedding.train.samples;
+void write_scales(ResultFile& file, const ResultOrigin& origin, const SolveResult& result) {
+  const std::int64_t n = pair_count(origin.pairs);
   const auto scale = [&](const std::string& name, const std::string& description, std::int64_t first,
                          std::int64_t count) {
     file.write_scale({"/" + name, "1", description, {}}, name, numbers_from(first, count));
   };
-  scale("mode", "number of a mode, by descending gamma", 1, result.embedding.train.width);
   scale("eigenvalue", "number of an eigenvalue, descending", 1, static_cast<std::int64_t>(result.modes.gamma.size()));
-  scale("pair", "number of a positive pair", 0, samples / 2);
+  scale("pair", "number of a positive pair", 0, n);
+  if (result.modes.dual.width == 0) return;
+  scale("mode", "number of a mode, by descending gamma", 1, result.modes.dual.width);
   scale("view", "view of a pair: 0 is x, 1 is x'", 0, 2);
-  scale("sample", "number of a sample in the combined data set: i is view 0 of pair i, n + i is view 1", 0, samples);
+  scale("sample", "number of a sample in the combined data set: i is view 0 of pair i, n + i is view 1", 0, 2 * n);
   if (result.test.samples > 0) scale("test_sample", "number of a test sample", 0, result.test.samples);
 }
 
@@ -82,71 +86,30 @@ void write_data(ResultFile& file, const ResultOrigin& origin) {
       channels, standardisation.deviation);
 }
 
-void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const SolveResult& result) {
-  file.write({"/diagnostics/residual",
-              "1",
-              "||T a_j - gamma_j a_j||_K / gamma_1 of each mode, with the kernel matrix itself",
-              {"/mode"}},
-             {result.modes.residuals.size()}, result.modes.residuals);
-  const auto count = [&](const std::string& name, std::int64_t number, const std::string& description) {
-    file.write({"/diagnostics/" + name, "1", description, {}}, {}, std::vector<std::int64_t>{number});
-  };
-  const auto number = [&](const std::string& name, double x, const std::string& units, const std::string& description) {
-    file.write({"/diagnostics/" + name, units, description, {}}, {}, std::vector<double>{x});
-  };
-  const std::string kernel_units = "units of k";
-  number("noise_floor", result.modes.noise_floor, kernel_units,
-         "100 * 2n * eps * max |gamma|: smaller eigenvalues are rounding");
-  number("mean_pair_kernel", result.modes.mean_pair_kernel, kernel_units,
-         "(1/n) sum_i k(x_i, x'_i), equal to the sum of all gamma");
-  number("whiteness_error", result.whiteness_error, "1", "max |C - I|, C = F P F^T / 2n of the training embedding");
-  number("rkhs_norm_squared", rkhs_norm_squared(result.embedding.gamma), "1 / units of k",
-         "squared RKHS norm of the embedding, the sum of 1 / gamma_j over the modes");
-  if (const auto* direct = std::get_if<DirectReport>(&result.modes.report)) {
-    count("positive_modes", direct->positive, "number of gamma above the noise floor");
-    count("rank", direct->rank, "number of |gamma| above the noise floor: the numerical rank of K_Gamma");
-    number("trace_error", direct->trace_error, "1", "|sum of gamma - mean_pair_kernel| / max |gamma|");
-    number("cholesky_shift", direct->shift, kernel_units,
-           "what was added to the diagonal of K before Cholesky; 0 for spectral");
-    number("eigensolver_residual", direct->eigensolve.residual, "1",
-           "max_j ||M z - gamma z||_2 / (2n eps ||M||_F); healthy below 1");
-    number("eigensolver_orthogonality", direct->eigensolve.orthogonality, "1",
-           "max |Z^T Z - I| / (2n eps); healthy below 1");
-  } else {
-    const auto& krylov = std::get<KrylovReport>(result.modes.report);
-    count("krylov_rounds", krylov.rounds, "passes over the kernel matrix");
-    count("krylov_products", krylov.products, "vectors that the kernel matrix was multiplied with");
-    count("krylov_restarts", krylov.restarts, "times that the basis was cut back to its leading Ritz vectors");
-    number("krylov_tolerance", krylov.tolerance, "1", "what every entry of residual had to stay below");
-  }
-  Attributes seconds;
-  for (const StageTime& stage : origin.stages) seconds.emplace_back("seconds: " + stage.name, stage.seconds);
-  file.attributes("/diagnostics", seconds);
-}
-
-}  // namespace
-
-std::int64_t write_result(const ResultOrigin& origin, const SolveResult& result) {
-  ResultFile file(origin.comm, origin.config.output, origin.config.force);
-  file.attributes("/", root_attributes(origin, result));
-  write_scales(file, result);
-  write_data(file, origin);
-
-  const std::string kernel_units = "units of k";
-  const std::string time_units = "learning rate x steps / units of k";
+void write_spectrum(ResultFile& file, const SolveResult& result) {
   file.write({"/spectrum/gamma",
               kernel_units,
               "eigenvalues of the contrastive kernel K_Gamma, descending: all 2n by a direct method, else the modes",
               {"/eigenvalue"}},
              {result.modes.gamma.size()}, result.modes.gamma);
   const auto* direct = std::get_if<DirectReport>(&result.modes.report);
-  if (direct != nullptr && !direct->kernel_eigenvalues.empty()) {
+  if (direct == nullptr) return;
+  const std::int64_t negative = direct->rank - direct->positive;
+  file.write_scale({"/spectrum/sign", "1", "sign of gamma, 0 standing for magnitudes below the noise floor", {}}, "sign",
+                   std::vector<std::int64_t>{-1, 0, 1});
+  file.write({"/spectrum/sign_count", "1", "how many of the 2n gammas have this sign", {"/spectrum/sign"}}, {3},
+             std::vector<std::int64_t>{negative, std::ssize(result.modes.gamma) - direct->rank, direct->positive});
+  if (!direct->kernel_eigenvalues.empty()) {
     file.write({"/spectrum/kernel_eigenvalues",
                 kernel_units,
                 "all eigenvalues of the kernel matrix K, descending",
                 {"/eigenvalue"}},
                {direct->kernel_eigenvalues.size()}, direct->kernel_eigenvalues);
   }
+}
+
+/// Everything that belongs to the leading modes.
+void write_modes(ResultFile& file, const SolveResult& result) {
   file.write_stacked_views({"/modes/dual",
                             "1 / sqrt(units of k)",
                             "dual vectors a_j: f_j(x) = gamma_j^{-1/2} sum_i a_ij k(x_i, x), with a_j^T K a_j = 1",
@@ -182,26 +145,93 @@ std::int64_t write_result(const ResultOrigin& origin, const SolveResult& result)
     file.write_samples({"/embeddings/test", "1", "the same of the test samples", {"/test_sample", "/mode"}},
                        result.test);
   }
+}
+
+void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const SolveResult& result) {
+  const auto count = [&](const std::string& name, std::int64_t number, const std::string& description) {
+    file.write({"/diagnostics/" + name, "1", description, {}}, {}, std::vector<std::int64_t>{number});
+  };
+  const auto number = [&](const std::string& name, double x, const std::string& units, const std::string& description) {
+    file.write({"/diagnostics/" + name, units, description, {}}, {}, std::vector<double>{x});
+  };
+  number("noise_floor", result.modes.noise_floor, kernel_units,
+         "100 * 2n * eps * max |gamma|: smaller eigenvalues are rounding");
+  number("mean_pair_kernel", result.modes.mean_pair_kernel, kernel_units,
+         "(1/n) sum_i k(x_i, x'_i), equal to the sum of all gamma");
+  if (!result.embedding.gamma.empty()) {
+    file.write({"/diagnostics/residual",
+                "1",
+                "||T a_j - gamma_j a_j||_K / gamma_1 of each mode, with the kernel matrix itself",
+                {"/mode"}},
+               {result.modes.residuals.size()}, result.modes.residuals);
+    number("whiteness_error", result.whiteness_error, "1", "max |C - I|, C = F P F^T / 2n of the training embedding");
+    number("rkhs_norm_squared", rkhs_norm_squared(result.embedding.gamma), "1 / units of k",
+           "squared RKHS norm of the embedding, the sum of 1 / gamma_j over the modes");
+  }
+  if (const auto* direct = std::get_if<DirectReport>(&result.modes.report)) {
+    count("positive_modes", direct->positive, "number of gamma above the noise floor");
+    count("rank", direct->rank, "number of |gamma| above the noise floor: the numerical rank of K_Gamma");
+    number("trace_error", direct->trace_error, "1", "|sum of gamma - mean_pair_kernel| / max |gamma|");
+    number("cholesky_shift", direct->shift, kernel_units,
+           "what was added to the diagonal of K before Cholesky; 0 for other methods");
+    number("eigensolver_residual", direct->eigensolve.residual, "1",
+           "max_j ||M z - gamma z||_2 / (2n eps ||M||_F); healthy below 1");
+    number("eigensolver_orthogonality", direct->eigensolve.orthogonality, "1",
+           "max |Z^T Z - I| / (2n eps); healthy below 1");
+  } else {
+    const auto& krylov = std::get<KrylovReport>(result.modes.report);
+    count("krylov_rounds", krylov.rounds, "passes over the kernel matrix");
+    count("krylov_rough_rounds", krylov.rough_rounds, "those of them in single precision");
+    count("krylov_products", krylov.products, "vectors that the kernel matrix was multiplied with");
+    count("krylov_restarts", krylov.restarts, "times that the basis was cut back to its leading Ritz vectors");
+    number("krylov_tolerance", krylov.tolerance, "1", "what every entry of residual had to stay below");
+  }
+  if (result.second) {
+    number("check_gamma", result.second->difference.gamma, "1",
+           "max_j |gamma_j - gamma'_j| / gamma_1, with gamma' by another method (--solver.check)");
+    number("check_angle", result.second->difference.angle, "radians",
+           "largest principal angle between the modes and those of the other method, in the K inner product");
+    file.attributes("/diagnostics", {{"check_method", result.second->method}});
+  }
+  Attributes seconds;
+  for (const StageTime& stage : origin.stages) seconds.emplace_back("seconds: " + stage.name, stage.seconds);
+  file.attributes("/diagnostics", seconds);
+}
+
+}  // namespace
+
+std::int64_t write_result(const ResultOrigin& origin, const SolveResult& result) {
+  ResultFile file(origin.comm, origin.config.output, origin.config.force);
+  file.attributes("/", root_attributes(origin, result));
+  write_scales(file, origin, result);
+  write_data(file, origin);
+  write_spectrum(file, result);
+  if (!result.embedding.gamma.empty()) write_modes(file, result);
   write_diagnostics(file, origin, result);
   return file.commit();
 }
 
-std::string modes_table(const SolveResult& result) {
+std::string summary(const SolveResult& result) {
   constexpr std::size_t most_rows = 12;
   const std::size_t d = result.tau.size();
-  std::string text = fmt::format("{:>6}{:>16}{:>16}{:>12}\n", "mode", "gamma", "tau", "residual");
+  std::string text;
+  if (d > 0) text = fmt::format("{:>6}{:>16}{:>16}{:>12}\n", "mode", "gamma", "tau", "residual");
   for (std::size_t j = 0; j < std::min(d, most_rows); ++j) {
     text += fmt::format("{:>6}{:>16.8g}{:>16.8g}{:>12.1e}\n", j + 1, result.modes.gamma[j], result.tau[j],
                         result.modes.residuals[j]);
   }
   if (d > most_rows) text += fmt::format("   ... {} more in the file\n", d - most_rows);
-  const std::string counts = [&] {
-    const auto* direct = std::get_if<DirectReport>(&result.modes.report);
-    if (direct == nullptr) return fmt::format("{} modes of {} samples", d, result.embedding.train.samples);
-    return fmt::format("{} positive modes among {} samples, rank {}", direct->positive, result.modes.gamma.size(),
-                       direct->rank);
-  }();
-  text += fmt::format("{}, by {} and {}\n", counts, result.method, solver_name(result.modes));
+  if (const auto* direct = std::get_if<DirectReport>(&result.modes.report)) {
+    text += fmt::format("{} positive modes and {} negative ones among {} samples, rank {}", direct->positive,
+                        direct->rank - direct->positive, result.modes.gamma.size(), direct->rank);
+  } else {
+    text += fmt::format("{} modes of {} samples", d, result.embedding.train.samples);
+  }
+  text += fmt::format(", by {} and {}\n", result.method, solver_name(result.modes));
+  if (result.second) {
+    text += fmt::format("check by {}: gamma differs by {:.1e} of gamma_1, the modes by an angle of {:.1e}\n",
+                        result.second->method, result.second->difference.gamma, result.second->difference.angle);
+  }
   return text;
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "find_modes.hpp"
 #include "solve_config.hpp"
 #include "stepwise/core/timing.hpp"
 #include "stepwise/theory/contrastive.hpp"
@@ -15,8 +17,10 @@ namespace stepwise {
 struct SolveResult {
   std::string method;  ///< cholesky, spectral or krylov
   ContrastiveModes modes;
-  double whiteness_error = 0;
+  std::optional<SecondOpinion> second;
 
+  // Of the modes, if there are any.
+  double whiteness_error = 0;
   Embedding embedding;
   BlockVector test;
   std::vector<double> s0;
@@ -41,6 +45,6 @@ struct ResultOrigin {
 std::int64_t write_result(const ResultOrigin& origin, const SolveResult& result);
 
 /// The first modes and what was found about all of them, for the terminal.
-[[nodiscard]] std::string modes_table(const SolveResult& result);
+[[nodiscard]] std::string summary(const SolveResult& result);
 
 }  // namespace stepwise

@@ -1,6 +1,7 @@
 #include "solve_plan.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "stepwise/core/memory.hpp"
@@ -15,25 +16,45 @@ constexpr std::int64_t whole_spectrum_samples = 2000;
 /// Where a pass over K costs the same for one vector as for many, wide blocks save passes.
 constexpr std::int64_t recomputed_block = 64;
 
+/// Numbers of eight bytes that a rank holds for the Krylov method, K and the samples included.
+double krylov_numbers(const SolveConfig& config, std::int64_t samples, std::int64_t features, int ranks) {
+  const auto n = static_cast<double>(samples);
+  const double share = n / ranks;
+  const double own = share * static_cast<double>(features);
+  const std::string& storage = config.kernel.storage;
+  const double visitors = std::min(ranks - 1, 2) * own;  // their samples, while K is evaluated
+  const double kept = storage == "double" ? 0.5 : storage == "single" ? 0.25 : 0;
+  const double part = 2 * static_cast<double>(subsample_pairs(config));
+  const KrylovSizes sizes = krylov_sizes(samples, krylov_options(config));
+  // Q and K Q; the block, its image, what is outside; the vectors that a product makes.
+  const double vectors = share * (2.1 * static_cast<double>(sizes.basis) + 12 * static_cast<double>(sizes.width));
+  const double inputs = storage == "double" ? own : 1.5 * own;
+  const double meanwhile = storage == "double" ? std::max(visitors, vectors) : visitors + vectors;
+  return kept * n * share + part * part / 2 / ranks + inputs + meanwhile;
+}
+
+double primal_numbers(std::int64_t samples, std::int64_t features, int ranks) {
+  const auto m = static_cast<double>(features);
+  return m * static_cast<double>(samples) / ranks + 512 * m +
+         m * m * (1 + contrastive_matrices(Factorisation::cholesky)) / ranks;
+}
+
+double direct_numbers(const std::string& method, const Layout& layout, std::int64_t features) {
+  const double entries = static_cast<double>(layout.local_rows) * static_cast<double>(layout.local_cols);
+  const double inputs = static_cast<double>(layout.local_rows + layout.local_cols) * static_cast<double>(features);
+  return std::max(entries + inputs, entries * contrastive_matrices(method == "spectral" ? Factorisation::spectral
+                                                                                       : Factorisation::cholesky));
+}
+
 /// Bytes that this rank will need at the peak.
 double memory_needed(const SolveConfig& config, const std::string& method, const Layout& layout, std::int64_t features,
                      int ranks) {
-  const double entries = static_cast<double>(layout.local_rows) * static_cast<double>(layout.local_cols);
-  const double share = static_cast<double>(layout.rows.n) / ranks;
-  const double inputs = static_cast<double>(layout.local_rows + layout.local_cols) * static_cast<double>(features);
-  const double basis = 2.5 * static_cast<double>(krylov_sizes(layout.rows.n, krylov_options(config)).basis) * share;
-  double numbers = 0;
-  if (config.kernel.storage == "none") {
-    numbers = (ranks == 1 ? 2.0 : 3.0) * static_cast<double>(features) * share + basis;
-  } else if (method == "krylov") {
-    numbers = entries + std::max(basis, inputs);
-  } else {
-    numbers = std::max(
-        entries + inputs,
-        entries * contrastive_matrices(method == "spectral" ? Factorisation::spectral : Factorisation::cholesky));
-  }
-  const double outputs =
-      static_cast<double>(*config.data.test + 4 * layout.rows.n) * static_cast<double>(config.modes) / ranks;
+  const std::int64_t samples = layout.rows.n;
+  const double numbers = method == "krylov"   ? krylov_numbers(config, samples, features, ranks)
+                         : method == "primal" ? primal_numbers(samples, features, ranks)
+                                              : direct_numbers(method, layout, features);
+  const double outputs = static_cast<double>(*config.data.test + 4 * samples) *
+                         static_cast<double>(config.modes.value_or(0)) / ranks;
   return 8 * (numbers + outputs);
 }
 
@@ -45,36 +66,45 @@ Layout kernel_layout(const ProcessGrid& grid, std::int64_t n, std::int64_t block
   return {rows, cols, rows.local_count(grid.row()), cols.local_count(grid.col())};
 }
 
-std::string choose_method(const SolveConfig& config, std::int64_t samples) {
+std::string choose_method(const SolveConfig& config, std::int64_t samples, std::int64_t features) {
   if (config.solver.method != "auto") return config.solver.method;
   if (config.kernel.storage != "double") return "krylov";
-  const bool krylov = samples > whole_spectrum_samples &&
-                      2 * krylov_cost(samples, config.modes) < direct_cost(samples, Factorisation::cholesky);
-  return krylov ? "krylov" : "cholesky";
+  const bool explicit_features = config.kernel.type == "linear" || config.kernel.random_features > 0;
+  const double direct = direct_cost(samples, Factorisation::cholesky);
+  const bool few = config.modes && samples > whole_spectrum_samples;
+  const double krylov = few ? 2 * krylov_cost(samples, *config.modes) : direct;
+  const bool primal = explicit_features && features < samples && config.modes.value_or(1) <= features &&
+                      primal_cost(samples, features) < std::min(krylov, direct);
+  return primal ? "primal" : krylov < direct ? "krylov" : "cholesky";
+}
+
+std::string second_method(const std::string& method) {
+  return method == "krylov" ? "cholesky" : "krylov";
 }
 
 KrylovOptions krylov_options(const SolveConfig& config) {
-  return {.modes = config.modes,
-          .tolerance = config.solver.tolerance,
-          .block = config.solver.block > 0            ? config.solver.block
-                   : config.kernel.storage == "none" ? std::max(recomputed_block, config.modes / 2)
-                                                     : 0,
-          .seed = static_cast<std::uint64_t>(config.seed)};
+  const std::int64_t modes = config.modes.value_or(1);
+  KrylovOptions options{.modes = modes,
+                        .tolerance = config.solver.tolerance,
+                        .block = config.solver.block,
+                        .seed = static_cast<std::uint64_t>(config.seed)};
+  if (options.block == 0 && config.kernel.storage == "none") options.block = std::max(recomputed_block, modes / 2);
+  return options;
 }
 
 std::int64_t subsample_pairs(const SolveConfig& config) {
-  // Where a pass over K costs as much as its evaluation, saving two or three is worth the subsample's own solve.
+  // Where a pass over K costs as much as its evaluation, saving a few is worth the subsample's own solve.
   constexpr std::int64_t fraction = 10;
   constexpr std::int64_t largest = 4000;
   if (config.solver.warm_start) return *config.solver.warm_start;
   const std::int64_t pairs = std::min(*config.data.pairs / fraction, largest);
-  return config.kernel.storage == "none" && pairs >= 2 * config.modes ? pairs : 0;
+  return config.kernel.storage == "none" && pairs >= 2 * config.modes.value_or(1) ? pairs : 0;
 }
 
 KrylovOptions subsample_options(const SolveConfig& config, std::int64_t samples) {
   KrylovOptions options = krylov_options(config);
   const std::int64_t block = krylov_sizes(samples, options).block;
-  options.modes = std::min(std::max(config.modes, block), subsample_pairs(config));
+  options.modes = std::min(std::max(options.modes, block), subsample_pairs(config));
   options.block = 0;
   options.tolerance = std::max(options.tolerance, 1e-3);
   return options;
@@ -93,9 +123,10 @@ void check_memory(const Communicator& comm, const SolveConfig& config, const std
         fmt::format("not enough memory for --data.pairs {} (2n = {} samples), --data.test {} and --modes {}: "
                     "--solver.method {} with --kernel.storage {} needs {} per rank, {} is available per rank; use more "
                     "nodes, less data{}",
-                    *config.data.pairs, layout.rows.n, *config.data.test, config.modes, method, config.kernel.storage,
+                    *config.data.pairs, layout.rows.n, *config.data.test,
+                    config.modes ? fmt::format("{}", *config.modes) : "all", method, config.kernel.storage,
                     format_bytes(bytes), format_bytes(static_cast<double>(available)),
-                    config.kernel.storage == "none" ? "" : ", or --kernel.storage none"));
+                    config.kernel.storage == "none" || !config.modes ? "" : ", or --kernel.storage none"));
   }
 }
 

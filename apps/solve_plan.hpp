@@ -21,8 +21,12 @@ struct Layout {
 
 [[nodiscard]] Layout kernel_layout(const ProcessGrid& grid, std::int64_t samples, std::int64_t block);
 
-/// krylov, cholesky or spectral. Not a function of the number of ranks: results must not depend on it.
-[[nodiscard]] std::string choose_method(const SolveConfig& config, std::int64_t samples);
+/// krylov, cholesky, spectral or primal, for samples of `features` numbers as the kernel sees them. Not a function of
+/// the number of ranks: results must not depend on it.
+[[nodiscard]] std::string choose_method(const SolveConfig& config, std::int64_t samples, std::int64_t features);
+
+/// What --solver.check solves the problem by.
+[[nodiscard]] std::string second_method(const std::string& method);
 
 [[nodiscard]] KrylovOptions krylov_options(const SolveConfig& config);
 /// How many pairs a warm start takes for its subsample; 0: none.

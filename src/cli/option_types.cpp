@@ -51,12 +51,21 @@ bool parse_flag(const std::string& text) {
 }
 
 template <class T, class Parse>
-Option make_auto(std::string name, std::string metavar, std::string help, std::optional<T>& target, Parse parse) {
+Option make_auto(std::string name, std::string metavar, std::string help, std::optional<T>& target, Parse parse,
+                 const std::string& word = "auto") {
   return {std::move(name), std::move(metavar), std::move(help),
-          [&target, parse](const std::string& text) {
-            target = text == "auto" ? std::nullopt : std::optional<T>(parse(text));
+          [&target, parse, word](const std::string& text) {
+            if (text == word) {
+              target = std::nullopt;
+              return;
+            }
+            try {
+              target = parse(text);
+            } catch (const Error& error) {
+              fail(ExitCode::input, "{}, or {}", error.what(), word);
+            }
           },
-          [&target] { return target ? fmt::format("{}", *target) : std::string("auto"); }};
+          [&target, word] { return target ? fmt::format("{}", *target) : word; }};
 }
 
 }  // namespace
@@ -86,9 +95,10 @@ Option real_option(std::string name, std::string metavar, std::string help, doub
 }
 
 Option auto_option(std::string name, std::string metavar, std::string help, std::optional<std::int64_t>& target,
-                   std::int64_t lowest, std::int64_t highest) {
-  return make_auto(std::move(name), std::move(metavar), std::move(help), target,
-                   [lowest, highest](const std::string& text) { return parse_integer(text, lowest, highest); });
+                   std::int64_t lowest, std::int64_t highest, std::string word) {
+  return make_auto(
+      std::move(name), std::move(metavar), std::move(help), target,
+      [lowest, highest](const std::string& text) { return parse_integer(text, lowest, highest); }, word);
 }
 
 Option auto_option(std::string name, std::string metavar, std::string help, std::optional<double>& target,

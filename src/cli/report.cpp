@@ -56,6 +56,13 @@ void Report::split_last(const std::vector<StageTime>& parts) {
   for (const StageTime& part : parts) stages_.push_back({part.name, max(comm_, part.seconds), part.flops});
 }
 
+void Report::merge_from(std::size_t first, const std::string& name) {
+  StageTime whole{name, 0, 0};
+  for (std::size_t i = first; i < stages_.size(); ++i) whole.seconds += stages_[i].seconds;
+  stages_.resize(first);
+  stages_.push_back(std::move(whole));
+}
+
 void Report::note(const std::string& text) {
   if (comm_.rank() == 0) fmt::print(stderr, "{}stepwise: {}\n", terminal_ ? "\r\033[K" : "", text);
 }

@@ -35,6 +35,24 @@ BlockVector make_block_vector(const Communicator& comm, std::int64_t samples, st
   return v;
 }
 
+std::vector<double> dots(const Communicator& comm, const BlockVector& u, const BlockVector& v) {
+  std::vector<double> products(static_cast<std::size_t>(u.width));
+  for (std::int64_t s = 0; s < u.range.size(); ++s) {
+    for (std::int64_t j = 0; j < u.width; ++j) {
+      products[static_cast<std::size_t>(j)] += u.local()(j, s) * v.local()(j, s);
+    }
+  }
+  sum(comm, products);
+  return products;
+}
+
+void scale_vectors(BlockVector& v, const std::vector<double>& factors) {
+  const auto local = v.local();
+  for (std::int64_t s = 0; s < local.cols; ++s) {
+    for (std::int64_t j = 0; j < local.rows; ++j) local(j, s) *= factors[static_cast<std::size_t>(j)];
+  }
+}
+
 BlockVector to_block_vector(const DistMatrix& matrix, std::int64_t group) {
   const Communicator& comm = matrix.comm();
   const auto& rows = matrix.row_map();

@@ -111,6 +111,7 @@ void measure(const SymmetricOperator& a, const Scale& scale_of_a, const std::vec
   }
   const double f = scale_of_a.frobenius;
   report.sums = std::max(std::abs(total - scale_of_a.trace) / (unit * f), std::abs(squares - f * f) / (unit * f * f));
+  if (k == 0) return;
   const double residual_unit = unit * f;
 
   std::vector<double> wanted(values.begin(), values.begin() + k);
@@ -170,7 +171,8 @@ Eigenpairs zero_eigenpairs(DistMatrix zero, std::int64_t k) {
 /// One solver's answer, not yet checked. `a` is -A / largest.
 Eigenpairs run(Eigensolver solver, DistMatrix a, double largest, std::int64_t k) {
   std::vector<double> values(static_cast<std::size_t>(a.rows()));
-  DistMatrix vectors(a.shared_grid(), a.rows(), a.rows(), a.block());
+  const bool values_only = k == 0 && solver != Eigensolver::scalapack;  // pdsyevd always finds the vectors
+  DistMatrix vectors(a.shared_grid(), a.rows(), values_only ? 0 : a.rows(), a.block());
   if (solver == Eigensolver::scalapack) {
     scalapack_all(a, values, vectors);
   } else {
@@ -202,14 +204,13 @@ std::vector<Eigensolver> solver_ladder(std::int64_t n, std::int64_t k, std::int6
   return {Eigensolver::elpa_one_stage, Eigensolver::scalapack};
 }
 
-Eigenpairs largest_eigenpairs(const SymmetricOperator& a, std::int64_t k,
-                              std::optional<std::vector<Eigensolver>> ladder) {
+Eigenpairs largest_eigenpairs(const SymmetricOperator& a, std::int64_t k, EigensolverLadder ladder) {
   std::vector<std::string> rejected;
   std::size_t rung = 0;
   while (true) {
     DistMatrix matrix = a.materialise();
     const std::int64_t n = matrix.rows();
-    if (matrix.cols() != n || k < 1 || k > n) {
+    if (matrix.cols() != n || k < 0 || k > n) {
       throw CollectiveError(ExitCode::internal,
                             fmt::format("{} eigenvectors of a {} x {} matrix", k, n, matrix.cols()));
     }

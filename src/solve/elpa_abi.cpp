@@ -72,8 +72,12 @@ void elpa_smallest(DistMatrix& a, std::int64_t count, bool two_stage, std::vecto
   check(comm, elpa_setup(elpa.raw()), "elpa_setup");
   elpa.set("solver", two_stage ? ELPA_SOLVER_2STAGE : ELPA_SOLVER_1STAGE);
   int status = ELPA_OK;
-  elpa_eigenvectors(elpa.raw(), a.local().data, values.data(), vectors.local().data, &status);
-  check(comm, status, "elpa_eigenvectors");
+  if (count == 0) {
+    elpa_eigenvalues(elpa.raw(), a.local().data, values.data(), &status);
+  } else {
+    elpa_eigenvectors(elpa.raw(), a.local().data, values.data(), vectors.local().data, &status);
+  }
+  check(comm, status, count == 0 ? "elpa_eigenvalues" : "elpa_eigenvectors");
 }
 
 }  // namespace stepwise

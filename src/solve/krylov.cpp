@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "solve/krylov_basis.hpp"
-#include "solve/small_eigen.hpp"
+#include "stepwise/solve/small_eigen.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
 #include "stepwise/solve/eigensolver.hpp"
@@ -18,20 +18,8 @@ namespace {
 
 constexpr std::int64_t check_width = 8;  // random vectors that look for what the start may have missed
 constexpr std::int64_t check_steps = 2;  // and how many blocks deep they look
-constexpr int steps_unseen = 4;          // far from the tolerance: steps between two small eigenproblems
+constexpr int most_unseen = 6;           // steps between two small eigenproblems
 constexpr double rough_reach = 1e-6;     // by how much a search with rough products can bring residuals down
-
-/// a_j . b_j for each vector.
-std::vector<double> dots(const Communicator& comm, const BlockVector& a, const BlockVector& b) {
-  std::vector<double> products(static_cast<std::size_t>(a.width));
-  for (std::int64_t s = 0; s < a.range.size(); ++s) {
-    for (std::int64_t j = 0; j < a.width; ++j) {
-      products[static_cast<std::size_t>(j)] += a.local()(j, s) * b.local()(j, s);
-    }
-  }
-  sum(comm, products);
-  return products;
-}
 
 class Search {
  public:
@@ -56,6 +44,7 @@ class Search {
   void expand();
   void project(const std::vector<double>& gram);
   [[nodiscard]] bool converged();
+  [[nodiscard]] int steps_until_next_look(double worst) const;
   [[nodiscard]] std::vector<double> restart();
   void forget_all_but(const std::vector<double>& values, std::int64_t kept);
   void couple(MatrixView<const double> outside, const std::vector<double>& tail, std::int64_t first);
@@ -76,7 +65,8 @@ class Search {
   std::int64_t steps_checked_ = -1;  // steps since random vectors were to join to look for missed modes
   bool joined_ = false;              // and whether they have
   int unseen_ = 0;                   // steps since the last small eigenproblem
-  bool near_ = false;                // within sight of the tolerance
+  int patience_ = most_unseen;       // steps until the next one
+  double last_seen_ = 0;             // largest residual there
   double goal_;                          // residual that ends the present search
   double true_residual_ = std::numeric_limits<double>::infinity();  // the worst one last time it was computed
   bool failed_ = false;                                             // with rough products there is no way on
@@ -114,11 +104,19 @@ bool Search::converged() {
     options_.progress(std::log(worst / first_residual_) /
                       std::log(std::min(options_.tolerance / first_residual_, 0.5)));
   }
+  patience_ = steps_until_next_look(worst);
+  last_seen_ = worst;
   unseen_ = 0;
-  near_ = worst <= 1e4 * goal_;
   // The random vectors join early enough for their steps to be of use to the others as well.
   if (steps_checked_ < 0 && worst <= 100 * goal_) steps_checked_ = 0;
   return worst <= goal_ / 2 && steps_checked_ >= check_steps;
+}
+
+/// Most of the steps that the residual, falling as it has since the last look, needs to reach the goal.
+int Search::steps_until_next_look(double worst) const {
+  if (!(last_seen_ > worst) || unseen_ == 0 || worst <= goal_) return 1;
+  const double per_step = std::log(last_seen_ / worst) / unseen_;
+  return std::clamp(static_cast<int>(0.7 * std::log(2 * worst / goal_) / per_step), 1, most_unseen);
 }
 
 /// Keeps the leading Ritz vectors only; they take their common residual, the next block, with them. Returns how they
@@ -225,7 +223,8 @@ void Search::expand() {
     const std::vector<double> outside = basis_.inner(basis_.w(block), basis_.kw(block));
     if (steps_checked_ >= 0) ++steps_checked_;
     const bool full = size + count > sizes_.basis;
-    const bool look = full || size == t_.samples || near_ || (size >= options_.modes && ++unseen_ == steps_unseen);
+    ++unseen_;
+    const bool look = full || size == t_.samples || (size >= options_.modes && unseen_ >= patience_);
     if (look) {
       project(outside);
       if (converged()) break;

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "solve/small_eigen.hpp"
+#include "stepwise/solve/small_eigen.hpp"
 #include "stepwise/core/random.hpp"
 #include "stepwise/core/timing.hpp"
 #include "stepwise/dist/agree.hpp"

@@ -1,4 +1,4 @@
-#include "solve/small_eigen.hpp"
+#include "stepwise/solve/small_eigen.hpp"
 
 #include <algorithm>
 

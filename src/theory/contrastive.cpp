@@ -8,6 +8,7 @@
 
 #include "stepwise/dist/pblas.hpp"
 #include "stepwise/theory/pairing.hpp"
+#include "theory/direct.hpp"
 
 namespace stepwise {
 namespace {
@@ -114,15 +115,6 @@ DistMatrix contrastive_matrix(const DistMatrix& w, Factorisation factorisation) 
   return m;
 }
 
-void count_modes(ContrastiveModes& modes, DirectReport& report) {
-  const double largest = std::max(std::abs(modes.gamma.front()), std::abs(modes.gamma.back()));
-  modes.noise_floor = noise_floor(std::ssize(modes.gamma), largest);
-  for (const double gamma : modes.gamma) {
-    report.positive += gamma > modes.noise_floor ? 1 : 0;
-    report.rank += std::abs(gamma) > modes.noise_floor ? 1 : 0;
-  }
-}
-
 /// Dual vectors from the eigenvectors Z of M, normalised and with Rayleigh quotients in terms of K itself.
 void finish_modes(const ScaledKernel& kernel, const DistMatrix& w, const DistMatrix& z, ContrastiveModes& modes) {
   const auto d = static_cast<std::size_t>(z.cols());
@@ -173,7 +165,30 @@ void undo_scaling(ContrastiveModes& modes, DirectReport& report, double scale) {
   for (double& x : modes.kernel_dual.data) x *= root;
 }
 
-void check(ContrastiveModes& modes, const DirectReport& direct) {
+}  // namespace
+
+void count_modes(ContrastiveModes& modes, DirectReport& report) {
+  const double largest = std::max(std::abs(modes.gamma.front()), std::abs(modes.gamma.back()));
+  modes.noise_floor = noise_floor(std::ssize(modes.gamma), largest);
+  for (const double gamma : modes.gamma) {
+    report.positive += gamma > modes.noise_floor ? 1 : 0;
+    report.rank += std::abs(gamma) > modes.noise_floor ? 1 : 0;
+  }
+}
+
+void require_modes(std::int64_t d, std::int64_t pairs, std::int64_t found, double noise_floor) {
+  if (d <= found) return;
+  throw CollectiveError(ExitCode::input,
+                        fmt::format("--modes is {}, but the contrastive kernel of these {} pairs has only {} positive "
+                                    "modes (eigenvalues above the noise floor of {:.3g})",
+                                    d, pairs, found, noise_floor));
+}
+
+void check_modes(ContrastiveModes& modes, DirectReport& direct) {
+  double total = 0;
+  for (const double gamma : modes.gamma) total += gamma;
+  const double largest = std::max(std::abs(modes.gamma.front()), std::abs(modes.gamma.back()));
+  direct.trace_error = std::abs(total - modes.mean_pair_kernel) / largest;
   double worst = 0;
   for (const double residual : modes.residuals) {
     if (!(residual <= worst)) worst = std::isfinite(residual) ? residual : std::numeric_limits<double>::infinity();
@@ -188,22 +203,21 @@ void check(ContrastiveModes& modes, const DirectReport& direct) {
             worst, residual_limit, direct.trace_error, trace_limit));
   }
   const EigenReport& report = direct.eigensolve;
-  for (const std::string& rejected : report.rejected) modes.notes.push_back("rejected for K_Gamma: " + rejected);
+  for (const std::string& rejected : report.rejected) modes.notes.push_back("rejected for gamma: " + rejected);
   if (std::max(report.residual, report.orthogonality) > suspicious_quality) {
     modes.notes.push_back(fmt::format("{} is less accurate than usual: residual {:.3g}, orthogonality {:.3g} (n eps)",
                                       name(report.solver), report.residual, report.orthogonality));
   }
 }
 
-}  // namespace
-
-ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation) {
+ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation,
+                                   const EigensolverLadder& ladder) {
   const std::int64_t n = k.rows();
   if (n != k.cols() || n % views_per_pair != 0 || k.block() % views_per_pair != 0) {
     throw CollectiveError(ExitCode::internal,
                           fmt::format("contrastive_modes: a {} x {} matrix in blocks of {}", n, k.cols(), k.block()));
   }
-  if (d < 1 || d > n) {
+  if (d < 0 || d > n) {
     throw CollectiveError(ExitCode::input,
                           fmt::format("--modes is {}, must be from 1 to the number of samples, {}", d, n));
   }
@@ -217,7 +231,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
     throw CollectiveError(ExitCode::input,
                           fmt::format("--modes is {}, but the kernel matrix is zero and has 0 positive modes: are all "
                                       "samples or variances zero, or too small for double precision?",
-                                      d));
+                                      d > 0 ? fmt::format("{}", d) : "all"));
   }
   const ScaledKernel kernel{k, power_of_four(largest)};
   ContrastiveModes modes;
@@ -248,7 +262,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
                             multiply(1 / static_cast<double>(n), Transpose::yes, w, Transpose::no, wv, result);
                             return result;
                           }},
-                         d);
+                         d, ladder);
   modes.stages.push_back({"M = W^T P W / 2n", forming, by_cholesky ? cube / 3 : 2 * cube});
   modes.stages.push_back(
       {"eigenpairs of M", watch.seconds() - forming, 4.0 / 3 * cube + 4 * square * static_cast<double>(d)});
@@ -256,66 +270,13 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
   modes.gamma = std::move(pairs.values);
   report.eigensolve = std::move(pairs.report);
   count_modes(modes, report);
-  if (d > report.positive) {
-    throw CollectiveError(
-        ExitCode::input,
-        fmt::format("--modes is {}, but the contrastive kernel of these {} pairs has only {} positive modes "
-                    "(eigenvalues above the noise floor of {:.3g})",
-                    d, n / views_per_pair, report.positive, modes.noise_floor * kernel.scale));
-  }
+  require_modes(d, n / views_per_pair, report.positive, modes.noise_floor * kernel.scale);
   modes.mean_pair_kernel = mean_pair_kernel(k) / kernel.scale;
-  double total = 0;
-  for (const double gamma : modes.gamma) total += gamma;
-  report.trace_error =
-      std::abs(total - modes.mean_pair_kernel) / std::max(std::abs(modes.gamma.front()), std::abs(modes.gamma.back()));
-  finish_modes(kernel, w, pairs.vectors, modes);
-  check(modes, report);
+  if (d > 0) finish_modes(kernel, w, pairs.vectors, modes);
+  check_modes(modes, report);
   undo_scaling(modes, report, kernel.scale);
   finish("dual vectors, residuals", 6 * square * static_cast<double>(d));
   modes.report = std::move(report);
-  return modes;
-}
-
-KernelOperator contrastive_operator(std::int64_t samples, Product kernel, Product rough) {
-  const double factor = 1 / static_cast<double>(samples);
-  const auto pairing = [factor](MatrixView<double> v) {
-    swap_views(v);
-    for (std::int64_t s = 0; s < v.cols; ++s) {
-      for (std::int64_t j = 0; j < v.rows; ++j) v(j, s) *= factor;
-    }
-  };
-  return {samples, views_per_pair, std::move(kernel), pairing, std::move(rough)};
-}
-
-ContrastiveModes krylov_modes(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options) {
-  const std::int64_t samples = t.samples;
-  const Stopwatch watch;
-  KrylovPairs pairs = krylov_pairs(comm, t, options);
-  const auto found = static_cast<std::int64_t>(pairs.values.size());
-  if (found < options.modes) {
-    throw CollectiveError(
-        ExitCode::input, fmt::format("--modes is {}, but the contrastive kernel of these {} pairs has only {} positive "
-                                     "modes (eigenvalues above the noise floor)",
-                                     options.modes, samples / views_per_pair, found));
-  }
-  ContrastiveModes modes;
-  modes.gamma = std::move(pairs.values);
-  modes.dual = std::move(pairs.vectors);
-  modes.kernel_dual = std::move(pairs.kernel_vectors);
-  modes.noise_floor = noise_floor(samples, modes.gamma.front());
-  modes.residuals = std::move(pairs.residuals);
-  modes.report = KrylovReport{pairs.products, pairs.rounds, pairs.rough_rounds, pairs.restarts, options.tolerance};
-  if (pairs.too_rough) modes.notes.push_back("single precision did not resolve the modes: all products in double");
-  const auto n = static_cast<double>(samples);
-  modes.stages = {{"products with K", pairs.product_seconds, 2 * n * n * static_cast<double>(pairs.products)},
-                  {"orthogonalisation", watch.seconds() - pairs.product_seconds, 0}};
-  const double worst = *std::max_element(modes.residuals.begin(), modes.residuals.end());
-  if (!(worst <= options.tolerance)) {
-    throw CollectiveError(ExitCode::numerical,
-                          fmt::format("the modes' true residuals are up to {:.3g}, wanted {:.3g}: rounding in the "
-                                      "products; loosen --solver.tolerance",
-                                      worst, options.tolerance));
-  }
   return modes;
 }
 
@@ -338,6 +299,11 @@ double krylov_cost(std::int64_t samples, std::int64_t modes) {
   const double vectors = 6 * static_cast<double>(modes) + 200;
   constexpr double narrow_products = 1.5;  // and orthogonalisation
   return narrow_products * 2 * std::pow(static_cast<double>(samples), 2) * vectors;
+}
+
+double primal_cost(std::int64_t samples, std::int64_t features) {
+  const auto m = static_cast<double>(features);
+  return static_cast<double>(samples) * m * m + 4 * m * m * m;
 }
 
 double contrastive_matrices(Factorisation factorisation) {

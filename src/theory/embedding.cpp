@@ -12,13 +12,6 @@ namespace {
 
 constexpr std::int64_t batch_size = 256;
 
-void scale_modes(BlockVector& v, const std::vector<double>& factors) {
-  const auto local = v.local();
-  for (std::int64_t s = 0; s < local.cols; ++s) {
-    for (std::int64_t j = 0; j < local.rows; ++j) local(j, s) *= factors[static_cast<std::size_t>(j)];
-  }
-}
-
 /// +1 or -1 for each mode, by the convention of Embedding.
 std::vector<double> mode_signs(const BlockVector& f, const Communicator& comm) {
   const auto local = f.local();
@@ -49,10 +42,10 @@ Embedding training_embedding(const ContrastiveModes& modes, const Communicator& 
   Embedding embedding{{modes.gamma.begin(), modes.gamma.begin() + modes.dual.width}, modes.dual, modes.kernel_dual};
   std::vector<double> factors;
   for (const double gamma : embedding.gamma) factors.push_back(1 / std::sqrt(gamma));
-  scale_modes(embedding.train, factors);
+  scale_vectors(embedding.train, factors);
   const auto signs = mode_signs(embedding.train, comm);
-  scale_modes(embedding.train, signs);
-  scale_modes(embedding.dual, signs);
+  scale_vectors(embedding.train, signs);
+  scale_vectors(embedding.dual, signs);
   return embedding;
 }
 
@@ -65,7 +58,7 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
   swap_views(weights.local());
   std::vector<double> factors;
   for (const double gamma : embedding.gamma) factors.push_back(1 / (n * gamma));
-  scale_modes(weights, factors);
+  scale_vectors(weights, factors);
 
   BlockVector result;
   std::vector<double> tile;

@@ -57,6 +57,26 @@ TEST(ImagePairs, SamplesAreTheTwoViewsOfTheirImage) {
   }
 }
 
+TEST(ImagePairs, SeveralPairsOfEachImageAreAllDifferent) {
+  ImagePairs pairs = leaf_pairs(7, 0);
+  pairs.per_image = 3;
+  EXPECT_EQ(image_count(pairs), 3);
+  const auto all = samples_of(pairs, first_numbers(14));
+  std::vector<std::uint8_t> image(3 * 16 * 16);
+  std::vector<double> view(300);
+  for (std::int64_t sample = 0; sample < 14; ++sample) {
+    read_image(pairs.train, sample / 2 % 3, image);
+    make_view(image, {3, 16, 16}, pairs.views, pairs.standardisation, 77, sample / 2, static_cast<int>(sample % 2),
+              view);
+    EXPECT_TRUE(std::equal(view.begin(), view.end(), all.begin() + 300 * sample));
+  }
+  pairs.train = StoredImages{{1, 2, 1}, {1, 2, 3, 4, 5, 6}, {7, 8, 9}};
+  pairs.views = {};
+  pairs.standardisation = {};
+  EXPECT_EQ(train_labels(pairs), (std::vector<std::int64_t>{7, 8, 9, 7, 8, 9, 7}));
+  EXPECT_EQ(pair_moments(pairs, {3, 4}), pair_moments(pairs, {0, 1}));
+}
+
 TEST(ImagePairs, SamplesAreBitIdenticalInAnyGrouping) {
   const PairSource source = leaf_pairs(20, 0);
   const auto all = samples_of(source, first_numbers(40));

@@ -1,4 +1,4 @@
-"""What the program writes, recomputed from the input with the paper's formulas, for every kernel and both methods."""
+"""What the program writes, recomputed from the input with the paper's formulas, for every kernel, method and storage."""
 from __future__ import annotations
 
 import numpy as np
@@ -50,8 +50,11 @@ class Recompute(ProgramTest):
         first, second, test = make_pairs(pairs, features, tests=7, seed=features)
         path = self.write_pairs(first, second, test)
         expected = reference.solve(kernel, first, second, test, MODES)
-        for method, storage, count in (("spectral", "double", ranks[0]), ("cholesky", "double", ranks[1]),
-                                       ("krylov", "double", ranks[0]), ("krylov", "none", ranks[1])):
+        methods = [("spectral", "double", ranks[0]), ("cholesky", "double", ranks[1]), ("krylov", "double", ranks[0]),
+                   ("krylov", "single", ranks[0]), ("krylov", "none", ranks[1])]
+        if options["kernel.type"] == "linear" and features <= 2 * pairs:
+            methods += [("primal", "double", count) for count in ranks]
+        for method, storage, count in methods:
             with self.subTest(method=method, storage=storage, ranks=count):
                 krylov = method == "krylov"
                 result = self.solve_pairs(path, {"solver.method": method, "kernel.storage": storage,
@@ -107,7 +110,8 @@ class Recompute(ProgramTest):
         first, second, test = make_pairs(1, 5, tests=2)
         path = self.write_pairs(first, second, test)
         expected = reference.solve(reference.linear, first, second, test, 1)
-        for method, storage in (("spectral", "double"), ("cholesky", "double"), ("krylov", "double"), ("krylov", "none")):
+        for method, storage in (("spectral", "double"), ("cholesky", "double"), ("krylov", "double"),
+                                ("krylov", "single"), ("krylov", "none")):
             result = self.solve_pairs(path, {"kernel.type": "linear", "solver.method": method, "modes": 1,
                                              "kernel.storage": storage, "dynamics.alpha": ALPHA}, ranks=4)
             self.compare(result, expected)

@@ -113,12 +113,15 @@ TEST(Eigensolver, EverySolverGivesTheSameSpectrum) {
         make_matrix(grid, n, n, 16, [](auto i, auto j) { return test::normal_entry(std::min(i, j), std::max(i, j)); });
     std::vector<double> first;
     for (const auto solver : {Eigensolver::elpa_two_stage, Eigensolver::elpa_one_stage, Eigensolver::scalapack}) {
-      const Eigenpairs pairs = largest_eigenpairs(operator_of(a), 20, std::vector{solver});
-      EXPECT_EQ(pairs.report.solver, solver);
-      EXPECT_TRUE(pairs.report.rejected.empty());
-      if (first.empty()) first = pairs.values;
-      for (std::size_t i = 0; i < first.size(); ++i) {
-        EXPECT_NEAR(pairs.values[i], first[i], static_cast<double>(n) * eps * first.front()) << name(solver);
+      for (const std::int64_t vectors : {20, 0}) {  // none: eigenvalues alone
+        const Eigenpairs pairs = largest_eigenpairs(operator_of(a), vectors, std::vector{solver});
+        EXPECT_EQ(pairs.vectors.cols(), vectors);
+        EXPECT_EQ(pairs.report.solver, solver);
+        EXPECT_TRUE(pairs.report.rejected.empty());
+        if (first.empty()) first = pairs.values;
+        for (std::size_t i = 0; i < first.size(); ++i) {
+          EXPECT_NEAR(pairs.values[i], first[i], static_cast<double>(n) * eps * first.front()) << name(solver);
+        }
       }
     }
   }

@@ -183,6 +183,82 @@ TEST(Krylov, ResultsAreAFunctionOfTheSeedAlone) {
   for (std::size_t j = 0; j < 6; ++j) EXPECT_NEAR(once.values[j], other.values[j], 1e-13);
 }
 
+/// K rounded to single precision.
+Entry rounded(const Entry& entry) {
+  return [entry](auto i, auto j) { return static_cast<double>(static_cast<float>(entry(i, j))); };
+}
+
+TEST(Krylov, RoughProductsGiveTheSameModes) {
+  const std::int64_t n = 240;
+  for (const std::string name : {"gaussian", "equal views", "four distinct pairs"}) {
+    const auto all = cases();
+    const Case& c = *std::find_if(all.begin(), all.end(), [&](const Case& candidate) { return candidate.name == name; });
+    for (const auto& grid : every_grid()) {
+      SCOPED_TRACE(name + " on " + std::to_string(grid->shape().rows) + " rows");
+      const DistMatrix k = make_matrix(grid, n, n, 4, c.entry);
+      const DistMatrix single = make_matrix(grid, n, n, 4, rounded(c.entry));
+      const BlockProduct exact(k, 2);
+      const BlockProduct rough(single, 2);
+      KernelOperator t = operator_of(exact, n);
+      const KrylovOptions options{.modes = 3, .block = 4};
+      const KrylovPairs expected = krylov_pairs(world(), t, options);
+      t.rough_kernel = [&rough](auto v, auto kv) { rough(v, kv); };
+      const KrylovPairs found = krylov_pairs(world(), t, options);
+      EXPECT_FALSE(found.too_rough);
+      EXPECT_GT(found.rough_rounds, 0);
+      EXPECT_LE(found.rounds - found.rough_rounds, 4);
+      ASSERT_EQ(found.values.size(), 3U);
+      for (std::size_t j = 0; j < 3; ++j) {
+        EXPECT_NEAR(found.values[j], expected.values[j], 1e-13 * expected.values[0]);
+        EXPECT_LE(found.residuals[j], options.tolerance);
+      }
+    }
+  }
+}
+
+/// What lies below single precision is found all the same, and its absence too.
+TEST(Krylov, WhereRoughProductsDoNotReachExactOnesDo) {
+  const auto grid = every_grid().front();
+  struct Deep {
+    Case c;
+    std::int64_t n;
+    std::int64_t modes;
+    std::size_t found;
+  };
+  const Entry steep = [](auto i, auto j) { return i / 2 == j / 2 ? std::pow(10.0, -2.0 * static_cast<double>(i / 2)) : 0; };
+  for (const Deep& deep : {Deep{cases()[5], 40, 5, 2}, Deep{{"steep", steep}, 12, 6, 6}}) {
+    SCOPED_TRACE(deep.c.name);
+    const DistMatrix k = make_matrix(grid, deep.n, deep.n, 4, deep.c.entry);
+    const DistMatrix single = make_matrix(grid, deep.n, deep.n, 4, rounded(deep.c.entry));
+    const BlockProduct exact(k, 2);
+    const BlockProduct rough(single, 2);
+    KernelOperator t = operator_of(exact, deep.n);
+    t.rough_kernel = [&rough](auto v, auto kv) { rough(v, kv); };
+    const KrylovPairs found = krylov_pairs(world(), t, {.modes = deep.modes});
+    EXPECT_TRUE(found.too_rough);
+    EXPECT_EQ(found.values.size(), deep.found);
+  }
+}
+
+TEST(Krylov, AGoodStartSavesRounds) {
+  const std::int64_t n = 240;
+  const auto grid = every_grid().front();
+  const DistMatrix k = make_matrix(grid, n, n, 4, gaussian(0.2));
+  const BlockProduct product(k, 2);
+  const KrylovPairs random = krylov_pairs(world(), operator_of(product, n), {.modes = 6, .block = 6});
+  BlockVector near = random.vectors;
+  for (std::int64_t s = 0; s < near.range.size(); ++s) {
+    for (std::int64_t j = 0; j < 6; ++j) near.local()(j, s) *= 1 + 1e-5 * normal_entry(j, near.range.begin + s, 8);
+  }
+  const KrylovPairs warm = krylov_pairs(world(), operator_of(product, n), {.modes = 6, .block = 6, .start = &near});
+  EXPECT_LT(warm.rounds, random.rounds - 2);
+  for (std::size_t j = 0; j < 6; ++j) EXPECT_NEAR(warm.values[j], random.values[j], 1e-13);
+  // Nothing to start from is as good as no start.
+  const BlockVector nothing = make_block_vector(world(), n, 6, 2);
+  const KrylovPairs cold = krylov_pairs(world(), operator_of(product, n), {.modes = 6, .block = 6, .start = &nothing});
+  for (std::size_t j = 0; j < 6; ++j) EXPECT_NEAR(cold.values[j], random.values[j], 1e-13);
+}
+
 TEST(Krylov, GivesUpWithTheResidualItReached) {
   const auto grid = every_grid().front();
   const DistMatrix k = make_matrix(grid, 200, 200, 4, gaussian(0.2));

@@ -6,6 +6,7 @@
 
 #include "stepwise/dist/block_product.hpp"
 #include "stepwise/kernel/assemble.hpp"
+#include "stepwise/theory/agreement.hpp"
 #include "stepwise/theory/contrastive.hpp"
 #include "stepwise/theory/embedding.hpp"
 #include "stepwise/theory/pairing.hpp"

@@ -24,9 +24,10 @@ struct Option {
                                     std::int64_t lowest, std::int64_t highest);
 [[nodiscard]] Option real_option(std::string name, std::string metavar, std::string help, double& target, double lowest,
                                  double highest);
-/// As above, or the word "auto".
+/// As above, or `word`.
 [[nodiscard]] Option auto_option(std::string name, std::string metavar, std::string help,
-                                 std::optional<std::int64_t>& target, std::int64_t lowest, std::int64_t highest);
+                                 std::optional<std::int64_t>& target, std::int64_t lowest, std::int64_t highest,
+                                 std::string word = "auto");
 [[nodiscard]] Option auto_option(std::string name, std::string metavar, std::string help, std::optional<double>& target,
                                  double lowest, double highest);
 [[nodiscard]] Option auto_flag_option(std::string name, std::string help, std::optional<bool>& target);

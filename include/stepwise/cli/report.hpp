@@ -38,6 +38,9 @@ class Report {
   /// Replaces the last stage by the parts it was made of, with this rank's times. Collective.
   void split_last(const std::vector<StageTime>& parts);
 
+  /// Replaces all stages from number `first` on by one called `name`. Collective.
+  void merge_from(std::size_t first, const std::string& name);
+
   /// A line for the user to read, on standard error. Call on all ranks with the same text.
   void note(const std::string& text);
 

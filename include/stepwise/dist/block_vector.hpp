@@ -31,6 +31,12 @@ struct BlockVector {
 [[nodiscard]] BlockVector make_block_vector(const Communicator& comm, std::int64_t samples, std::int64_t width,
                                             std::int64_t group);
 
+/// u_j . v_j over all samples for each of the vectors of two block vectors. Collective.
+[[nodiscard]] std::vector<double> dots(const Communicator& comm, const BlockVector& u, const BlockVector& v);
+
+/// v_j *= factors[j]. Local.
+void scale_vectors(BlockVector& v, const std::vector<double>& factors);
+
 /// The rows of an n x width block-cyclic matrix, regrouped by sample; groups of `group` rows stay together.
 /// Collective: one all-to-all exchange of the whole matrix.
 /// @throws CollectiveError(memory) when a rank cannot allocate or sends 2^31 numbers or more.

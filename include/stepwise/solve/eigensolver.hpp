@@ -50,16 +50,19 @@ struct Eigenpairs {
 inline constexpr double suspicious_quality = 1;
 inline constexpr double rejected_quality = 100;
 
+/// The solvers to try, best first; nothing: solver_ladder() decides.
+using EigensolverLadder = std::optional<std::vector<Eigensolver>>;
+
 /// Which solvers may run on a layout, best first: ELPA hangs or fails where a process row or column owns nothing;
 /// two-stage pays when at most half of the eigenvectors are wanted. A pure function of its arguments.
 [[nodiscard]] std::vector<Eigensolver> solver_ladder(std::int64_t n, std::int64_t k, std::int64_t block,
                                                      GridShape grid);
 
-/// The k algebraically largest eigenpairs of A, and all its eigenvalues.
+/// The k algebraically largest eigenpairs of A, and all its eigenvalues; k = 0: these alone, in about half the time.
 ///
 /// The matrix is scaled to largest entry 1 and negated (ELPA gives the smallest). Every result is checked by its
-/// residual, its orthogonality and the sums of all eigenvalues; one that fails is thrown away and the next solver of
-/// the ladder tried. With more than 16 vectors residual and orthogonality are root mean squares over random
+/// residual, its orthogonality and the sums of all eigenvalues (the latter alone if k = 0); one that fails is thrown
+/// away and the next solver of the ladder tried. With more than 16 vectors residual and orthogonality are root mean squares over random
 /// combinations of them.
 ///
 /// Collective. @throws CollectiveError(numerical) when A is not finite or no solver gives a sound result.
@@ -67,6 +70,6 @@ inline constexpr double rejected_quality = 100;
 /// Memory per rank: 2 + w local matrices (8 n^2 / P bytes each), w = 2.2 one-stage, 3.6 two-stage, 2.4 pdsyevd,
 /// measured. Source: ELPA 2022.11 user's guide; ScaLAPACK pdsyevd.
 [[nodiscard]] Eigenpairs largest_eigenpairs(const SymmetricOperator& a, std::int64_t k,
-                                            std::optional<std::vector<Eigensolver>> ladder = std::nullopt);
+                                            EigensolverLadder ladder = std::nullopt);
 
 }  // namespace stepwise

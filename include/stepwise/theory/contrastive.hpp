@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "stepwise/core/timing.hpp"
 #include "stepwise/dist/block_vector.hpp"
 #include "stepwise/dist/dist_matrix.hpp"
+#include "stepwise/kernel/samples.hpp"
 #include "stepwise/solve/eigensolver.hpp"
 #include "stepwise/solve/krylov.hpp"
 
@@ -25,7 +27,7 @@ struct DirectReport {
   std::int64_t positive = 0;               ///< number of gamma above the noise floor
   std::int64_t rank = 0;                   ///< number of |gamma| above the noise floor
   double trace_error = 0;                  ///< |sum gamma - mean_pair_kernel| / max |gamma|
-  double shift = 0;                        ///< what cholesky added to the diagonal of K
+  double shift = 0;                        ///< what cholesky added to the diagonal of K; 0 for the others
   std::vector<double> kernel_eigenvalues;  ///< spectral only: eigenvalues of K, descending
   EigenReport eigensolve;                  ///< of the eigensolve for gamma
 };
@@ -66,12 +68,26 @@ inline constexpr double residual_limit = 1e-9;
 /// Cholesky shift, N eps ||K||_1 unless rounding needs more, moves gamma_j by shift |a_j|^2 gamma_j to first order; the
 /// Rayleigh quotients with the unshifted K remove that order.
 ///
-/// Collective. @throws CollectiveError(input) when d is not in 1..number of positive modes, saying how many there are;
+/// With d = 0 gamma alone is computed. `ladder`: the eigensolvers to try, best first; default: solver_ladder().
+///
+/// Collective. @throws CollectiveError(input) when d is above the number of positive modes, saying how many there are;
 /// also when K is zero or not finite; (numerical) when K is not positive semidefinite, or a result fails its checks.
 /// Cost: cholesky 0.67 N^3 flops and one eigensolve for d vectors; spectral one more eigensolve for all N vectors and 2
 /// N^3. Memory per rank beyond k, in local matrices of 8 N^2 / P bytes: W, M, Z and the eigensolver's workspace
 /// (contrastive_matrices). Source: Simon et al. 2023, section 5 and Prop. 5.1.
-[[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation);
+[[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation,
+                                                 const EigensolverLadder& ladder = std::nullopt);
+
+/// The d leading modes from explicit features, K = X X^T with the samples of `own` as this rank's rows of X, of which
+/// there are N over all ranks: Gamma = (1/N) X^T P X is m x m, and with Gamma g = gamma g, |g| = 1, K a = X g,
+/// a = P X g / (N gamma). The other N - m gammas are zero. `grid` and `block` lay Gamma out; d = 0 and `ladder` as above.
+///
+/// Collective. @throws CollectiveError(input) when m > N, or d is above the number of positive modes; (numerical) when a
+/// result fails its checks. Cost: N m^2 flops and an eigensolve of order m. Memory per rank: 512 m + 8 m d + 6 m^2 / P
+/// numbers beyond the features. Source: Simon et al. 2023, eq. 4 and section 4.
+[[nodiscard]] ContrastiveModes primal_modes(const Samples& own, const std::shared_ptr<const ProcessGrid>& grid,
+                                            std::int64_t samples, std::int64_t block, std::int64_t d,
+                                            const EigensolverLadder& ladder = std::nullopt);
 
 /// K V for V as BlockVector stores it, samples numbered pair by pair. Collective.
 using Product = std::function<void(MatrixView<const double>, MatrixView<double>)>;
@@ -86,10 +102,11 @@ using Product = std::function<void(MatrixView<const double>, MatrixView<double>)
 [[nodiscard]] ContrastiveModes krylov_modes(const Communicator& comm, const KernelOperator& t,
                                             const KrylovOptions& options);
 
-/// Predicted work in units of one flop of a large matrix product, to choose between the two: measured in
+/// Predicted work in units of one flop of a large matrix product, to choose between them: measured in
 /// docs/performance.md.
 [[nodiscard]] double direct_cost(std::int64_t samples, Factorisation factorisation);
 [[nodiscard]] double krylov_cost(std::int64_t samples, std::int64_t modes);
+[[nodiscard]] double primal_cost(std::int64_t samples, std::int64_t features);
 
 /// Largest number of local matrices of 8 N^2 / P bytes alive at once, k itself included.
 [[nodiscard]] double contrastive_matrices(Factorisation factorisation);

@@ -1,0 +1,183 @@
+#include "find_modes.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "stepwise/dist/agree.hpp"
+#include "stepwise/kernel/assemble.hpp"
+#include "stepwise/kernel/kernel_product.hpp"
+#include "stepwise/theory/embedding.hpp"
+#include "stepwise/theory/pairing.hpp"
+
+namespace stepwise {
+namespace {
+
+constexpr const char* read_stage = "read samples, make views";
+constexpr const char* kernel_stage = "kernel matrix";
+
+/// Runs `find` as a stage, which the table then shows in parts.
+template <class Find>
+ContrastiveModes timed(Report& report, const Find& find) {
+  ContrastiveModes modes = report.stage("modes", 0, find);
+  report.split_last(modes.stages);
+  return modes;
+}
+
+double inner_product_flops(const Problem& problem) {
+  const auto samples = static_cast<double>(problem.samples);
+  return samples * samples * static_cast<double>(problem.features);
+}
+
+std::vector<std::int64_t> local_numbers(const BlockCyclic& map, int proc) {
+  std::vector<std::int64_t> numbers;
+  for (std::int64_t l = 0; l < map.local_count(proc); ++l) numbers.push_back(value(map.to_global(Local{l}, proc)));
+  return numbers;
+}
+
+/// The eigensolver that the user wants, if it can run on this layout.
+EigensolverLadder wanted_eigensolver(const Problem& problem, std::int64_t order, std::int64_t block) {
+  const std::string& word = problem.config.solver.eigensolver;
+  if (word == "auto") return std::nullopt;
+  const Eigensolver wanted = word == "elpa2"   ? Eigensolver::elpa_two_stage
+                             : word == "elpa1" ? Eigensolver::elpa_one_stage
+                                               : Eigensolver::scalapack;
+  const auto possible = solver_ladder(order, 0, block, problem.grid->shape());
+  if (std::find(possible.begin(), possible.end(), wanted) == possible.end()) {
+    throw CollectiveError(ExitCode::input,
+                          fmt::format("--solver.eigensolver {}: {} needs a block of the matrix in every row and column "
+                                      "of the process grid, but of {} rows in blocks of {} there are too few: use "
+                                      "fewer ranks or a smaller --solver.block-size",
+                                      word, name(wanted), order, block));
+  }
+  return std::vector{wanted};
+}
+
+DistMatrix kernel_matrix(const Problem& problem, Report& report) {
+  const std::pair<Samples, Samples> parts = report.stage(read_stage, 0, [&](const auto&) {
+    return attempt(problem.comm, [&] {
+      return std::pair(load_samples(problem, local_numbers(problem.layout.rows, problem.grid->row())),
+                       load_samples(problem, local_numbers(problem.layout.cols, problem.grid->col())));
+    });
+  });
+  return report.stage(kernel_stage, inner_product_flops(problem), [&](const Progress& progress) {
+    return assemble(problem.kernel, parts.first, parts.second, problem.grid, problem.samples,
+                    problem.layout.rows.block, progress);
+  });
+}
+
+ContrastiveModes direct_modes(const Problem& problem, std::string& method, Report& report) {
+  const std::int64_t d = problem.config.modes.value_or(0);
+  const DistMatrix k = kernel_matrix(problem, report);
+  const EigensolverLadder ladder = wanted_eigensolver(problem, problem.samples, k.block());
+  if (method != "spectral") {
+    try {
+      return timed(report, [&](const auto&) { return contrastive_modes(k, d, Factorisation::cholesky, ladder); });
+    } catch (const CollectiveError& error) {
+      if (problem.config.solver.method != "auto" || error.code() != ExitCode::numerical) throw;
+      report.note(fmt::format("{}; going on with --solver.method spectral", error.what()));
+    }
+    method = "spectral";
+  }
+  return timed(report, [&](const auto&) { return contrastive_modes(k, d, Factorisation::spectral, ladder); });
+}
+
+ContrastiveModes modes_of_features(const Problem& problem, Report& report) {
+  const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
+  const GridShape shape = problem.grid->shape();
+  const std::int64_t block =
+      fitting_block(problem.features, std::max(shape.rows, shape.cols), problem.config.solver.block_size, 1);
+  const EigensolverLadder ladder = wanted_eigensolver(problem, problem.features, block);
+  return timed(report, [&](const auto&) {
+    return primal_modes(own, problem.grid, problem.samples, block, problem.config.modes.value_or(0), ladder);
+  });
+}
+
+/// The leading modes of every so many pairs, extended to all samples by the out-of-sample formula.
+BlockVector modes_of_subsample(const Problem& problem, std::int64_t pairs) {
+  const std::int64_t n = problem.samples / views_per_pair;
+  const std::int64_t samples = views_per_pair * pairs;
+  const Range own = sample_share(problem.comm, samples, views_per_pair);
+  const Samples part = attempt(problem.comm, [&] {
+    std::vector<std::int64_t> numbers;
+    for (std::int64_t i = own.begin; i < own.end; ++i) {
+      numbers.push_back(views_per_pair * (i / views_per_pair * n / pairs) + i % views_per_pair);
+    }
+    return load_samples(problem, numbers);
+  });
+  KernelProduct<double> product(problem.kernel, part, problem.comm, samples, views_per_pair);
+  product.store({});
+  KrylovPairs modes = krylov_pairs(problem.comm, contrastive_operator(samples, std::cref(product)),
+                                   subsample_options(problem.config, problem.samples));
+  const Embedding embedding{std::move(modes.values), std::move(modes.vectors), std::move(modes.kernel_vectors)};
+  BlockVector extended = embed(
+      problem.kernel, embedding, part, problem.comm, problem.samples,
+      [&](Range batch) { return load_range(problem, batch); }, views_per_pair);
+  swap_views(extended.local());  // a = P K a / (N gamma)
+  return extended;
+}
+
+/// By products with K, of which as much is stored as --kernel.storage says.
+ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
+  const Communicator& comm = problem.comm;
+  const std::string& storage = problem.config.kernel.storage;
+  const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
+  SingleSamples single;
+  if (storage != "double") single = attempt(comm, [&] { return to_single(own); });
+  KernelProduct<double> exact(problem.kernel, own, comm, problem.samples, views_per_pair);
+  KernelProduct<float> rough(problem.kernel, single, comm, problem.samples, views_per_pair);
+  if (storage != "none") {
+    report.stage(kernel_stage, inner_product_flops(problem), [&](const Progress& progress) {
+      storage == "double" ? exact.store(progress) : rough.store(progress);
+    });
+  }
+  KrylovOptions options = krylov_options(problem.config);
+  BlockVector start;
+  if (const std::int64_t pairs = subsample_pairs(problem.config); pairs > 0) {
+    start = report.stage("modes of a subsample", 0,
+                         [&](const auto&) { return modes_of_subsample(problem, pairs); });
+    options.start = &start;
+  }
+  KernelOperator t = contrastive_operator(problem.samples, std::cref(exact));
+  if (storage != "double") t.rough_kernel = std::cref(rough);
+  ContrastiveModes modes = timed(report, [&](const Progress& progress) {
+    options.progress = progress;
+    return krylov_modes(comm, t, options);
+  });
+  modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, comm);
+  return modes;
+}
+
+}  // namespace
+
+ContrastiveModes find_modes(const Problem& problem, std::string& method, Report& report) {
+  ContrastiveModes modes = method == "krylov"   ? modes_by_products(problem, report)
+                           : method == "primal" ? modes_of_features(problem, report)
+                                                : direct_modes(problem, method, report);
+  for (const std::string& text : modes.notes) report.note(text);
+  return modes;
+}
+
+SecondOpinion second_opinion(const Problem& problem, const std::string& method, const ContrastiveModes& modes,
+                             Report& report) {
+  SecondOpinion opinion;
+  opinion.method = second_method(method);
+  const std::size_t stages = report.stages().size();
+  const ContrastiveModes others = find_modes(problem, opinion.method, report);
+  report.merge_from(stages, "check by " + opinion.method);
+  opinion.difference = compare(modes, others, problem.comm);
+  const auto worst = [](const ContrastiveModes& m) { return *std::max_element(m.residuals.begin(), m.residuals.end()); };
+  // Each gamma is within its residual of an eigenvalue.
+  const double allowed = worst(modes) + worst(others) + 2 * modes.noise_floor / modes.gamma.front();
+  if (!(opinion.difference.gamma <= allowed)) {
+    throw CollectiveError(
+        ExitCode::numerical,
+        fmt::format("--solver.check: {} and {} disagree: a gamma differs by {:.3g} of gamma_1, at most {:.3g} is "
+                    "rounding and tolerance; the largest angle between the modes is {:.3g}",
+                    method, opinion.method, opinion.difference.gamma, allowed, opinion.difference.angle));
+  }
+  return opinion;
+}
+
+}  // namespace stepwise

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "solve_config.hpp"
+#include "solve_plan.hpp"
+#include "stepwise/dist/communicator.hpp"
+#include "stepwise/kernel/random_features.hpp"
+#include "stepwise/kernel/samples.hpp"
+
+namespace stepwise {
+
+/// What is given: positive pairs, a kernel, and where its matrix would live.
+struct Problem {
+  const Communicator& comm;
+  const SolveConfig& config;
+  const PairSource& pairs;
+  std::optional<RandomFeatures> map;  ///< what samples go through before the kernel sees them
+  Kernel kernel;
+  std::string convention;  ///< the kernel in words
+  std::shared_ptr<const ProcessGrid> grid;
+  Layout layout;
+  std::int64_t features = 0;  ///< of a sample as the kernel sees it
+  std::int64_t samples = 0;
+};
+
+/// Checks what only the data can tell, and lays K out. Collective. @throws CollectiveError(input).
+[[nodiscard]] Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pairs);
+
+/// Mean and deviation over all pairs, each rank looking at its share of them. Collective.
+void standardise_pairs(const Communicator& comm, PairSource& pairs);
+
+// Samples ready for the kernel. Local but for load_share.
+
+/// The training samples with the given numbers.
+[[nodiscard]] Samples load_samples(const Problem& problem, const std::vector<std::int64_t>& numbers);
+/// Training samples [begin, end).
+[[nodiscard]] Samples load_range(const Problem& problem, Range range);
+/// The training samples of this rank's share. Collective.
+[[nodiscard]] Samples load_share(const Problem& problem);
+[[nodiscard]] Samples load_tests(const Problem& problem, Range range);
+
+}  // namespace stepwise

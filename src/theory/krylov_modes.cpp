@@ -1,0 +1,50 @@
+#include <algorithm>
+#include <utility>
+
+#include "stepwise/dist/agree.hpp"
+#include "stepwise/theory/contrastive.hpp"
+#include "stepwise/theory/pairing.hpp"
+#include "theory/direct.hpp"
+
+namespace stepwise {
+
+KernelOperator contrastive_operator(std::int64_t samples, Product kernel, Product rough) {
+  const double factor = 1 / static_cast<double>(samples);
+  const auto pairing = [factor](MatrixView<double> v) {
+    swap_views(v);
+    for (std::int64_t s = 0; s < v.cols; ++s) {
+      for (std::int64_t j = 0; j < v.rows; ++j) v(j, s) *= factor;
+    }
+  };
+  return {samples, views_per_pair, std::move(kernel), pairing, std::move(rough)};
+}
+
+ContrastiveModes krylov_modes(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options) {
+  const std::int64_t samples = t.samples;
+  const Stopwatch watch;
+  KrylovPairs pairs = krylov_pairs(comm, t, options);
+  const auto found = static_cast<std::int64_t>(pairs.values.size());
+  require_modes(options.modes, samples / views_per_pair, found,
+                noise_floor(samples, pairs.values.empty() ? 0 : pairs.values.front()));
+  ContrastiveModes modes;
+  modes.gamma = std::move(pairs.values);
+  modes.dual = std::move(pairs.vectors);
+  modes.kernel_dual = std::move(pairs.kernel_vectors);
+  modes.noise_floor = noise_floor(samples, modes.gamma.front());
+  modes.residuals = std::move(pairs.residuals);
+  modes.report = KrylovReport{pairs.products, pairs.rounds, pairs.rough_rounds, pairs.restarts, options.tolerance};
+  if (pairs.too_rough) modes.notes.push_back("single precision did not resolve the modes: all products in double");
+  const auto n = static_cast<double>(samples);
+  modes.stages = {{"products with K", pairs.product_seconds, 2 * n * n * static_cast<double>(pairs.products)},
+                  {"orthogonalisation", watch.seconds() - pairs.product_seconds, 0}};
+  const double worst = *std::max_element(modes.residuals.begin(), modes.residuals.end());
+  if (!(worst <= options.tolerance)) {
+    throw CollectiveError(ExitCode::numerical,
+                          fmt::format("the modes' true residuals are up to {:.3g}, wanted {:.3g}: rounding in the "
+                                      "products; loosen --solver.tolerance",
+                                      worst, options.tolerance));
+  }
+  return modes;
+}
+
+}  // namespace stepwise
