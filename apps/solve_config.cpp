@@ -14,8 +14,9 @@ std::vector<Option> solve_options(SolveConfig& c) {
   constexpr std::int64_t most_samples = std::int64_t{1} << 46;
   constexpr double unbounded = std::numeric_limits<double>::infinity();
   return {
-      auto_option("modes", "D|all", "number of modes (embedding dimensions) to find; all: every gamma, and nothing else",
-                  c.modes, 1, any, "all"),
+      auto_option("modes", "D|all",
+                  "number of modes (embedding dimensions) to find; all: every gamma, and nothing else", c.modes, 1, any,
+                  "all"),
       integer_option("seed", "N", "everything random is a function of this and of the sample's number", c.seed, 0, any),
       text_option("output", "FILE", "the HDF5 result file", c.output),
       flag_option("force", "replace an existing result file", c.force),
@@ -23,8 +24,8 @@ std::vector<Option> solve_options(SolveConfig& c) {
       choice_option("data.source", "where positive pairs come from", c.data.source, {"synthetic", "cifar10", "hdf5"}),
       text_option("data.path", "PATH", "directory of CIFAR-10 binary batches, or an HDF5 file with view_a and view_b",
                   c.data.path),
-      auto_option("data.pairs", "N", "number of positive pairs n; auto: what all images give, 256 synthetic", c.data.pairs, 1,
-                  most_samples),
+      auto_option("data.pairs", "N", "number of positive pairs n; auto: what all images give, 256 synthetic",
+                  c.data.pairs, 1, most_samples),
       auto_option("data.test", "N", "number of test samples to embed; auto: all in an hdf5 file, else 0", c.data.test,
                   0, most_samples),
       auto_flag_option("data.standardize", "subtract mean, divide by deviation, per channel; auto: images only",
@@ -53,25 +54,29 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   c.kernel.length_scale, 0, unbounded),
       integer_option("kernel.degree", "P", "p of polynomial (x.y/m + c)^p", c.kernel.degree, 1, 100),
       real_option("kernel.offset", "C", "c of polynomial (x.y/m + c)^p", c.kernel.offset, 0, unbounded),
-      integer_option("kernel.random-features", "F", "rbf, nngp: F explicit random features in place of the kernel; 0: none",
-                     c.kernel.random_features, 0, 1'000'000),
-      choice_option("kernel.storage", "what is kept of the kernel matrix: double, single, or none: evaluated for each product",
+      integer_option("kernel.random-features", "F",
+                     "rbf, nngp: F explicit random features in place of the kernel; 0: none", c.kernel.random_features,
+                     0, 1'000'000),
+      choice_option("kernel.storage",
+                    "what is kept of the kernel matrix: double, single, or none: evaluated for each product",
                     c.kernel.storage, {"double", "single", "none"}),
 
-      choice_option("solver.method",
-                    "krylov: products with K; cholesky, spectral: all of gamma; primal: the same from explicit features "
-                    "(linear kernel); auto: what is cheapest",
-                    c.solver.method, {"auto", "krylov", "cholesky", "spectral", "primal"}),
+      choice_option(
+          "solver.method",
+          "krylov: products with K; cholesky, spectral: all of gamma; primal: the same from explicit features "
+          "(linear kernel); auto: what is cheapest",
+          c.solver.method, {"auto", "krylov", "cholesky", "spectral", "primal"}),
       flag_option("solver.check", "solve by a second method as well, and report the differences", c.solver.check),
       choice_option("solver.eigensolver", "cholesky, spectral, primal: one- or two-stage ELPA, or ScaLAPACK",
                     c.solver.eigensolver, {"auto", "elpa1", "elpa2", "scalapack"}),
       real_option("solver.tolerance", "E", "krylov: largest residual ||T a - gamma a||_K / gamma_1", c.solver.tolerance,
                   1e-13, 1e-2),
-      auto_option("solver.warm-start", "N",
-                  "krylov: begin with the modes of N of the pairs, 0: at random; auto: a tenth, at most 4000, if storage "
-                  "is none",
-                  c.solver.warm_start, 0, most_samples),
-      integer_option("solver.block", "B", "krylov: vectors multiplied by K at once; 0: by modes and storage",
+      auto_option(
+          "solver.warm-start", "N",
+          "krylov: begin with the modes of N of the pairs, 0: at random; auto: a tenth, at most 4000, if storage "
+          "is none",
+          c.solver.warm_start, 0, most_samples),
+      integer_option("solver.krylov-block", "B", "krylov: vectors multiplied by K at once; 0: by modes and storage",
                      c.solver.block, 0, 4096),
       integer_option("solver.block-size", "NB", "block size of the distribution, even; made smaller for few samples",
                      c.solver.block_size, 2, 4096),
@@ -95,7 +100,8 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--data.path {} is given, but --data.source is synthetic: choose cifar10 or hdf5",
          c.data.path);
   }
-  if (c.data.source == "hdf5" && (c.views.crop.value_or(0) != 0 || c.views.flip || c.views.noise != 0 || c.views.per_image != 1)) {
+  if (c.data.source == "hdf5" &&
+      (c.views.crop.value_or(0) != 0 || c.views.flip || c.views.noise != 0 || c.views.per_image != 1)) {
     fail(ExitCode::input, "--views.* make views of images; --data.source hdf5 brings its own views, leave them out");
   }
   if (c.kernel.storage != "double" && c.solver.method != "auto" && c.solver.method != "krylov") {
@@ -128,7 +134,8 @@ void check_consistency(const SolveConfig& c) {
 
 PairSource open_pairs(SolveConfig& c) {
   if (c.data.source == "hdf5") {
-    ArrayPairs arrays = open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0));
+    ArrayPairs arrays =
+        open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0));
     c.data.pairs = arrays.pairs;
     c.data.test = arrays.tests;
     c.data.standardize = c.data.standardize.value_or(false);

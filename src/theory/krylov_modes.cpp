@@ -8,7 +8,7 @@
 
 namespace stepwise {
 
-KernelOperator contrastive_operator(std::int64_t samples, Product kernel, Product rough) {
+KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel, ProductWithK rough) {
   const double factor = 1 / static_cast<double>(samples);
   const auto pairing = [factor](MatrixView<double> v) {
     swap_views(v);

@@ -70,7 +70,7 @@ class Storage(ProgramTest):
                     self.assertEqual(rough > 0, storage != "double")
 
     def test_warm_start_saves_passes(self) -> None:
-        options = {**SYNTHETIC, "data.pairs": 600, "views.crop": 8, "solver.method": "krylov", "solver.block": 8}
+        options = {**SYNTHETIC, "data.pairs": 600, "views.crop": 8, "solver.method": "krylov", "solver.krylov-block": 8}
         cold, warm = (self.solve_file({**options, "solver.warm-start": pairs}, 2) for pairs in (0, 200))
         self.assertLess(diagnostics(warm)["krylov_rounds"], diagnostics(cold)["krylov_rounds"])
         self.assert_relative(read_result(warm).gamma, read_result(cold).gamma, 1e-11, "gamma")

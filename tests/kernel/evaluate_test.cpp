@@ -192,6 +192,51 @@ TEST(ReluNetwork, TilesAgreeWithSingleEntries) {
   }
 }
 
+/// Every tile again in single precision, and pairs that are nearly equal: distances keep their relative accuracy.
+TEST(Kernel, SinglePrecisionIsNearDouble) {
+  const std::int64_t m = 17;
+  const std::int64_t n = 300;
+  RandomStream random(6, Purpose::probe, 1);
+  std::vector<double> data;
+  for (std::int64_t i = 0; i < n; ++i) {
+    // Numbers that single precision holds exactly, every third sample within 1e-3 of the one before.
+    for (std::int64_t k = 0; k < m; ++k) {
+      const double fresh =
+          i % 3 == 2 ? data[static_cast<std::size_t>((i - 1) * m + k)] + 1e-3 * random.normal() : random.normal();
+      data.push_back(static_cast<double>(static_cast<float>(fresh)));
+    }
+  }
+  const Samples samples = make_samples(m, data);
+  const SingleSamples single = to_single(samples);
+  std::vector<double> exact(static_cast<std::size_t>(n * n));
+  std::vector<float> rough(exact.size());
+  for (const Kernel& kernel : std::vector<Kernel>{network(NetworkKernel::ntk, 3, {2, 0.1}, {1, 0}),
+                                                  network(NetworkKernel::nngp, 2, {2, 0}, {2, 0}), RbfKernel{3},
+                                                  LaplaceKernel{2}, PolynomialKernel{3, 0.5}, LinearKernel{}}) {
+    evaluate(kernel, samples, {0, n}, samples, {0, n}, {exact.data(), n, n, n});
+    evaluate(kernel, single, {0, n}, single, {0, n}, {rough.data(), n, n, n});
+    double largest = 0;
+    for (const double x : exact) largest = std::max(largest, std::abs(x));
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      ASSERT_NEAR(static_cast<double>(rough[i]), exact[i], 2e-6 * largest) << describe(kernel);
+    }
+  }
+  // What is left of 1 - k at a distance of 1e-3 is known to six digits.
+  for (std::int64_t i = 2; i < n; i += 3) {
+    double near = 0;
+    float near_single = 0;
+    evaluate(LaplaceKernel{1e-2}, samples, {i, i + 1}, samples, {i - 1, i}, {&near, 1, 1, 1});
+    evaluate(LaplaceKernel{1e-2}, single, {i, i + 1}, single, {i - 1, i}, {&near_single, 1, 1, 1});
+    ASSERT_NEAR(static_cast<double>(near_single), near, 1e-6);
+  }
+}
+
+TEST(Samples, BeyondSinglePrecisionIsRefused) {
+  EXPECT_NO_THROW((void)to_single(make_samples(2, {0, 0, 1e-10, 1e10})));
+  EXPECT_THROW((void)to_single(make_samples(2, {1e20, 0})), Error);
+  EXPECT_THROW((void)to_single(make_samples(2, {1e-20, 0})), Error);
+}
+
 TEST(Kernel, PlainFormulas) {
   const double dot = .5 - 2 - 3;
   const double square = .25 + 9 + 16;

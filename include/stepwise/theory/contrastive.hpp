@@ -80,20 +80,21 @@ inline constexpr double residual_limit = 1e-9;
 
 /// The d leading modes from explicit features, K = X X^T with the samples of `own` as this rank's rows of X, of which
 /// there are N over all ranks: Gamma = (1/N) X^T P X is m x m, and with Gamma g = gamma g, |g| = 1, K a = X g,
-/// a = P X g / (N gamma). The other N - m gammas are zero. `grid` and `block` lay Gamma out; d = 0 and `ladder` as above.
+/// a = P X g / (N gamma). The other N - m gammas are zero. `grid` and `block` lay Gamma out; d = 0 and `ladder` as
+/// above.
 ///
-/// Collective. @throws CollectiveError(input) when m > N, or d is above the number of positive modes; (numerical) when a
-/// result fails its checks. Cost: N m^2 flops and an eigensolve of order m. Memory per rank: 512 m + 8 m d + 6 m^2 / P
-/// numbers beyond the features. Source: Simon et al. 2023, eq. 4 and section 4.
+/// Collective. @throws CollectiveError(input) when m > N, or d is above the number of positive modes; (numerical) when
+/// a result fails its checks. Cost: N m^2 flops and an eigensolve of order m. Memory per rank: 512 m + 8 m d + 6 m^2 /
+/// P numbers beyond the features. Source: Simon et al. 2023, eq. 4 and section 4.
 [[nodiscard]] ContrastiveModes primal_modes(const Samples& own, const std::shared_ptr<const ProcessGrid>& grid,
                                             std::int64_t samples, std::int64_t block, std::int64_t d,
                                             const EigensolverLadder& ladder = std::nullopt);
 
 /// K V for V as BlockVector stores it, samples numbered pair by pair. Collective.
-using Product = std::function<void(MatrixView<const double>, MatrixView<double>)>;
+using ProductWithK = std::function<void(MatrixView<const double>, MatrixView<double>)>;
 
 /// T = (1/N) P K, self-adjoint in the inner product u^T K v. `rough`, if given, computes K V in single precision.
-[[nodiscard]] KernelOperator contrastive_operator(std::int64_t samples, Product kernel, Product rough = {});
+[[nodiscard]] KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel, ProductWithK rough = {});
 
 /// The d = options.modes leading modes from products with K alone (krylov_pairs of contrastive_operator).
 ///
