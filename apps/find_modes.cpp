@@ -62,8 +62,8 @@ DistMatrix kernel_matrix(const Problem& problem, Report& report) {
     });
   });
   return report.stage(kernel_stage, inner_product_flops(problem), [&](const Progress& progress) {
-    return assemble(problem.kernel, parts.first, parts.second, problem.grid, problem.samples,
-                    problem.layout.rows.block, progress);
+    return assemble(problem.kernel, parts.first, parts.second, problem.grid, problem.samples, problem.layout.rows.block,
+                    progress);
   });
 }
 
@@ -135,8 +135,7 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
   KrylovOptions options = krylov_options(problem.config);
   BlockVector start;
   if (const std::int64_t pairs = subsample_pairs(problem.config); pairs > 0) {
-    start = report.stage("modes of a subsample", 0,
-                         [&](const auto&) { return modes_of_subsample(problem, pairs); });
+    start = report.stage("modes of a subsample", 0, [&](const auto&) { return modes_of_subsample(problem, pairs); });
     options.start = &start;
   }
   KernelOperator t = contrastive_operator(problem.samples, std::cref(exact));
@@ -167,7 +166,9 @@ SecondOpinion second_opinion(const Problem& problem, const std::string& method, 
   const ContrastiveModes others = find_modes(problem, opinion.method, report);
   report.merge_from(stages, "check by " + opinion.method);
   opinion.difference = compare(modes, others, problem.comm);
-  const auto worst = [](const ContrastiveModes& m) { return *std::max_element(m.residuals.begin(), m.residuals.end()); };
+  const auto worst = [](const ContrastiveModes& m) {
+    return *std::max_element(m.residuals.begin(), m.residuals.end());
+  };
   // Each gamma is within its residual of an eigenvalue.
   const double allowed = worst(modes) + worst(others) + 2 * modes.noise_floor / modes.gamma.front();
   if (!(opinion.difference.gamma <= allowed)) {

@@ -32,8 +32,7 @@ Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pa
     const Kernel wanted = make_kernel(config, inputs);
     std::optional<RandomFeatures> features;
     if (config.kernel.random_features > 0) {
-      features =
-          draw_features(wanted, inputs, config.kernel.random_features, static_cast<std::uint64_t>(config.seed));
+      features = draw_features(wanted, inputs, config.kernel.random_features, static_cast<std::uint64_t>(config.seed));
     }
     return std::tuple(wanted, std::move(features), grid_shape(config, comm.size()));
   });
@@ -47,7 +46,10 @@ Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pa
   const auto grid = ProcessGrid::create(comm, shape);
   const std::int64_t block =
       fitting_block(samples, std::max(shape.rows, shape.cols), config.solver.block_size, views_per_pair);
-  return {comm,     config,   pairs, std::move(map), kernel, std::move(convention), grid, kernel_layout(*grid, samples, block),
+  return {comm,     config,
+          pairs,    std::move(map),
+          kernel,   std::move(convention),
+          grid,     kernel_layout(*grid, samples, block),
           features, samples};
 }
 

@@ -74,9 +74,9 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
   }
 
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
-    return write_result({comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block,
-                         report.stages()},
-                        result);
+    return write_result(
+        {comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block, report.stages()},
+        result);
   });
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {

@@ -95,8 +95,8 @@ void write_spectrum(ResultFile& file, const SolveResult& result) {
   const auto* direct = std::get_if<DirectReport>(&result.modes.report);
   if (direct == nullptr) return;
   const std::int64_t negative = direct->rank - direct->positive;
-  file.write_scale({"/spectrum/sign", "1", "sign of gamma, 0 standing for magnitudes below the noise floor", {}}, "sign",
-                   std::vector<std::int64_t>{-1, 0, 1});
+  file.write_scale({"/spectrum/sign", "1", "sign of gamma, 0 standing for magnitudes below the noise floor", {}},
+                   "sign", std::vector<std::int64_t>{-1, 0, 1});
   file.write({"/spectrum/sign_count", "1", "how many of the 2n gammas have this sign", {"/spectrum/sign"}}, {3},
              std::vector<std::int64_t>{negative, std::ssize(result.modes.gamma) - direct->rank, direct->positive});
   if (!direct->kernel_eigenvalues.empty()) {

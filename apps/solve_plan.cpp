@@ -43,7 +43,7 @@ double direct_numbers(const std::string& method, const Layout& layout, std::int6
   const double entries = static_cast<double>(layout.local_rows) * static_cast<double>(layout.local_cols);
   const double inputs = static_cast<double>(layout.local_rows + layout.local_cols) * static_cast<double>(features);
   return std::max(entries + inputs, entries * contrastive_matrices(method == "spectral" ? Factorisation::spectral
-                                                                                       : Factorisation::cholesky));
+                                                                                        : Factorisation::cholesky));
 }
 
 /// Bytes that this rank will need at the peak.
@@ -53,8 +53,8 @@ double memory_needed(const SolveConfig& config, const std::string& method, const
   const double numbers = method == "krylov"   ? krylov_numbers(config, samples, features, ranks)
                          : method == "primal" ? primal_numbers(samples, features, ranks)
                                               : direct_numbers(method, layout, features);
-  const double outputs = static_cast<double>(*config.data.test + 4 * samples) *
-                         static_cast<double>(config.modes.value_or(0)) / ranks;
+  const double outputs =
+      static_cast<double>(*config.data.test + 4 * samples) * static_cast<double>(config.modes.value_or(0)) / ranks;
   return 8 * (numbers + outputs);
 }
 

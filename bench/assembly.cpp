@@ -47,9 +47,10 @@ int main(int argc, char** argv) {
     };
     const ReluNetwork ntk{NetworkKernel::ntk, std::vector<AffineLayer>(4)};
     const SingleSamples single = to_single(samples);
-    for (const auto& [name, kernel] : {std::pair<std::string, Kernel>("linear", LinearKernel{}),
-                                       std::pair<std::string, Kernel>("rbf", RbfKernel{std::sqrt(static_cast<double>(m))}),
-                                       std::pair<std::string, Kernel>("ntk_depth_3", ntk)}) {
+    for (const auto& [name, kernel] :
+         {std::pair<std::string, Kernel>("linear", LinearKernel{}),
+          std::pair<std::string, Kernel>("rbf", RbfKernel{std::sqrt(static_cast<double>(m))}),
+          std::pair<std::string, Kernel>("ntk_depth_3", ntk)}) {
       KernelProduct<double> stored(kernel, samples, comm, n, 2);
       bench::compare(comm, "assembly_" + name, repeats, "gemm", all_products, [&] { stored.store({}); });
       KernelProduct<float> rough(kernel, single, comm, n, 2);

@@ -76,7 +76,8 @@ int main(int argc, char** argv) {
     const auto repeats = static_cast<int>(bench::argument(argc, argv, 3, 3));
     const auto grid = ProcessGrid::create(comm, nearly_square(comm.size()));
     const DistMatrix a = random_symmetric(grid, n, block);
-    const SymmetricOperator op{[&] { return a.clone(); }, [&](const DistMatrix& v) {
+    const SymmetricOperator op{[&] { return a.clone(); },
+                               [&](const DistMatrix& v) {
                                  DistMatrix product(grid, n, v.cols(), block);
                                  multiply(1, Transpose::no, a, Transpose::no, v, product);
                                  return product;
@@ -85,7 +86,8 @@ int main(int argc, char** argv) {
       const std::int64_t k = vectors ? n : 0;
       const bool two_stage = solver_ladder(n, k, block, grid->shape()).front() == Eigensolver::elpa_two_stage;
       bench::compare(
-          comm, fmt::format("{}_n{}_{}", vectors ? "all_eigenpairs" : "all_eigenvalues", n, two_stage ? "elpa2" : "elpa1"),
+          comm,
+          fmt::format("{}_n{}_{}", vectors ? "all_eigenpairs" : "all_eigenvalues", n, two_stage ? "elpa2" : "elpa1"),
           repeats, "elpa",
           [&] {
             DistMatrix copy = a.clone();

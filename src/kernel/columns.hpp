@@ -33,8 +33,7 @@ struct SignalLengths {
   }
 
   std::int64_t count;
-  std::vector<T>
-      lengths;  ///< (layers + 1) x count: |x| / sqrt(m), then sqrt of the diagonal after each affine layer
+  std::vector<T> lengths;  ///< (layers + 1) x count: |x| / sqrt(m), then sqrt of the diagonal after each affine layer
 };
 
 /// What the network recursion needs of the pairs (x_i, y), i in a chunk, at the input:

@@ -185,7 +185,8 @@ Range tile_of(Range rows, std::int64_t tile) {
 template <class Each>
 void for_tiles(Range rows, Range cols, bool self, const Each& each) {
   const std::int64_t end = self ? rows.begin : cols.end;
-  for (std::int64_t col = cols.begin; col < end; col += tile_cols) each(Range{col, std::min(col + tile_cols, end)}, false);
+  for (std::int64_t col = cols.begin; col < end; col += tile_cols)
+    each(Range{col, std::min(col + tile_cols, end)}, false);
   if (self) each(rows, true);
 }
 
@@ -219,9 +220,8 @@ void KernelProduct<T>::store_strips(const Meeting& meeting, const BasicSamples<T
 template <class T>
 void KernelProduct<T>::store(const Progress& progress) {
   strips_.clear();
-  tour(true, {}, 0, [&](const Meeting& meeting, const Visitor& visitor) {
-    store_strips(meeting, *visitor.samples, progress);
-  });
+  tour(true, {}, 0,
+       [&](const Meeting& meeting, const Visitor& visitor) { store_strips(meeting, *visitor.samples, progress); });
 }
 
 /// Adds what the rows of this rank and the visitor's columns have to do with each other: to y, and to `back` for the
@@ -310,7 +310,8 @@ void KernelProduct<T>::operator()(MatrixView<const double> v, MatrixView<double>
     add(received);
   });
   for (std::int64_t s = 0; s < own; ++s) {
-    for (std::int64_t j = 0; j < width; ++j) y(j, s) = static_cast<double>(total[static_cast<std::size_t>(j * own + s)]);
+    for (std::int64_t j = 0; j < width; ++j)
+      y(j, s) = static_cast<double>(total[static_cast<std::size_t>(j * own + s)]);
   }
 }
 

@@ -8,10 +8,10 @@
 #include <optional>
 
 #include "solve/krylov_basis.hpp"
-#include "stepwise/solve/small_eigen.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
 #include "stepwise/solve/eigensolver.hpp"
+#include "stepwise/solve/small_eigen.hpp"
 
 namespace stepwise {
 namespace {
@@ -67,7 +67,7 @@ class Search {
   int unseen_ = 0;                   // steps since the last small eigenproblem
   int patience_ = most_unseen;       // steps until the next one
   double last_seen_ = 0;             // largest residual there
-  double goal_;                          // residual that ends the present search
+  double goal_;                      // residual that ends the present search
   double true_residual_ = std::numeric_limits<double>::infinity();  // the worst one last time it was computed
   bool failed_ = false;                                             // with rough products there is no way on
   KrylovPairs pairs_;

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <limits>
 
-#include "stepwise/solve/small_eigen.hpp"
 #include "stepwise/core/random.hpp"
 #include "stepwise/core/timing.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
+#include "stepwise/solve/small_eigen.hpp"
 
 namespace stepwise {
 namespace {
@@ -71,7 +71,9 @@ void KernelBasis::count_product(const Product& product, MatrixView<const double>
     if (!std::isfinite(scale_)) {
       throw CollectiveError(
           ExitCode::input,
-          "the kernel matrix has entries that are NaN or infinite: rescale the data or the kernel's parameters");
+          fmt::format("the kernel matrix has entries that are NaN or infinite{}: rescale the data or the kernel's "
+                      "parameters",
+                      t_.rough_kernel ? " in single precision (--kernel.storage double has a wider range)" : ""));
     }
   }
   for (std::int64_t s = 0; s < kv.cols; ++s) {

@@ -77,8 +77,8 @@ class KernelBasis {
   /// The basis are these vectors now.
   void replace(const BlockVector& vectors, const BlockVector& images);
 
-  std::int64_t products = 0;   ///< vectors multiplied by K
-  std::int64_t rounds = 0;     ///< block products
+  std::int64_t products = 0;  ///< vectors multiplied by K
+  std::int64_t rounds = 0;    ///< block products
   std::int64_t rough_rounds = 0;
   double product_seconds = 0;  ///< this rank's time in them
 

@@ -90,8 +90,8 @@ std::vector<double> replicate(const DistMatrix& a) {
   return whole;
 }
 
-/// From the eigenvectors G of Gamma: K A = X G, A = P X G / (N gamma); normalised, with Rayleigh quotients and residuals
-/// from K = X X^T.
+/// From the eigenvectors G of Gamma: K A = X G, A = P X G / (N gamma); normalised, with Rayleigh quotients and
+/// residuals from K = X X^T.
 void finish_modes(const Features& x, const std::vector<double>& g, std::int64_t d, ContrastiveModes& modes) {
   const auto n = static_cast<double>(x.samples);
   attempt(x.comm, [&] {

@@ -46,7 +46,8 @@ TEST(RandomFeatures, ConvergeToTheirKernel) {
             for (std::int64_t f = 0; f < count; ++f) {
               dot += phi[static_cast<std::size_t>(f + i * count)] * phi[static_cast<std::size_t>(f + j * count)];
             }
-            square += std::pow((dot - expected[static_cast<std::size_t>(i + j * n)]) / expected[0], 2) / (draws * n * n);
+            square +=
+                std::pow((dot - expected[static_cast<std::size_t>(i + j * n)]) / expected[0], 2) / (draws * n * n);
           }
         }
       }
@@ -61,7 +62,9 @@ TEST(RandomFeatures, ConvergeToTheirKernel) {
 }
 
 TEST(RandomFeatures, AreAFunctionOfTheSeed) {
-  const auto of_seed = [](std::uint64_t seed) { return feature_vectors(draw_features(RbfKernel{1}, m, 8, seed), data()); };
+  const auto of_seed = [](std::uint64_t seed) {
+    return feature_vectors(draw_features(RbfKernel{1}, m, 8, seed), data());
+  };
   EXPECT_EQ(of_seed(1), of_seed(1));
   EXPECT_NE(of_seed(1), of_seed(2));
   // One sample gives the same alone.

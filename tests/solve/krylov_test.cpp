@@ -192,7 +192,8 @@ TEST(Krylov, RoughProductsGiveTheSameModes) {
   const std::int64_t n = 240;
   for (const std::string name : {"gaussian", "equal views", "four distinct pairs"}) {
     const auto all = cases();
-    const Case& c = *std::find_if(all.begin(), all.end(), [&](const Case& candidate) { return candidate.name == name; });
+    const Case& c =
+        *std::find_if(all.begin(), all.end(), [&](const Case& candidate) { return candidate.name == name; });
     for (const auto& grid : every_grid()) {
       SCOPED_TRACE(name + " on " + std::to_string(grid->shape().rows) + " rows");
       const DistMatrix k = make_matrix(grid, n, n, 4, c.entry);
@@ -225,7 +226,9 @@ TEST(Krylov, WhereRoughProductsDoNotReachExactOnesDo) {
     std::int64_t modes;
     std::size_t found;
   };
-  const Entry steep = [](auto i, auto j) { return i / 2 == j / 2 ? std::pow(10.0, -2.0 * static_cast<double>(i / 2)) : 0; };
+  const Entry steep = [](auto i, auto j) {
+    return i / 2 == j / 2 ? std::pow(10.0, -2.0 * static_cast<double>(i / 2)) : 0;
+  };
   for (const Deep& deep : {Deep{cases()[5], 40, 5, 2}, Deep{{"steep", steep}, 12, 6, 6}}) {
     SCOPED_TRACE(deep.c.name);
     const DistMatrix k = make_matrix(grid, deep.n, deep.n, 4, deep.c.entry);

@@ -58,7 +58,8 @@ TEST(Contrastive, SpectrumAloneIsTheSame) {
       EXPECT_TRUE(spectrum.residuals.empty());
       EXPECT_EQ(direct(spectrum).positive, direct(modes).positive);
       EXPECT_LE(direct(spectrum).trace_error, 40 * 10 * eps);
-      for (std::size_t j = 0; j < 32; ++j) EXPECT_NEAR(spectrum.gamma[j], modes.gamma[j], 32 * 10 * eps * modes.gamma[0]);
+      for (std::size_t j = 0; j < 32; ++j)
+        EXPECT_NEAR(spectrum.gamma[j], modes.gamma[j], 32 * 10 * eps * modes.gamma[0]);
     }
   }
 }

@@ -99,7 +99,8 @@ TEST(Compare, SeesWhatIsDifferent) {
   auto turned = modes;
   const double angle = 1e-3;
   for (std::int64_t s = 0; s < modes.dual.range.size(); ++s) {
-    for (const auto& [to, from] : {std::pair(&turned.dual, &five.dual), std::pair(&turned.kernel_dual, &five.kernel_dual)}) {
+    for (const auto& [to, from] :
+         {std::pair(&turned.dual, &five.dual), std::pair(&turned.kernel_dual, &five.kernel_dual)}) {
       to->local()(3, s) = std::cos(angle) * to->local()(3, s) + std::sin(angle) * from->local()(4, s);
     }
   }

@@ -13,8 +13,8 @@ namespace stepwise {
 /// keep full accuracy (docs/kernels.md). The diagonal, zero vectors, collinear and antipodal pairs are exact to
 /// rounding.
 ///
-/// In single precision everything but those recomputed pairs is: errors of about 1e-6 of the largest entry, at twice the
-/// speed.
+/// In single precision everything but those recomputed pairs is: errors of about 1e-6 of the largest entry, at twice
+/// the speed.
 ///
 /// Local; thread-safe. `kernel` must be valid, x and y have the same number of features.
 void evaluate(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols, MatrixView<double> out);

@@ -62,8 +62,8 @@ using EigensolverLadder = std::optional<std::vector<Eigensolver>>;
 ///
 /// The matrix is scaled to largest entry 1 and negated (ELPA gives the smallest). Every result is checked by its
 /// residual, its orthogonality and the sums of all eigenvalues (the latter alone if k = 0); one that fails is thrown
-/// away and the next solver of the ladder tried. With more than 16 vectors residual and orthogonality are root mean squares over random
-/// combinations of them.
+/// away and the next solver of the ladder tried. With more than 16 vectors residual and orthogonality are root mean
+/// squares over random combinations of them.
 ///
 /// Collective. @throws CollectiveError(numerical) when A is not finite or no solver gives a sound result.
 /// Cost: (4/3) n^3 flops to tridiagonalise, 2 to 4 n^2 k for the vectors, 2 n^2 k to check.
