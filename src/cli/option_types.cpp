@@ -95,7 +95,7 @@ Option real_option(std::string name, std::string metavar, std::string help, doub
 }
 
 Option auto_option(std::string name, std::string metavar, std::string help, std::optional<std::int64_t>& target,
-                   std::int64_t lowest, std::int64_t highest, std::string word) {
+                   std::int64_t lowest, std::int64_t highest, const std::string& word) {
   return make_auto(
       std::move(name), std::move(metavar), std::move(help), target,
       [lowest, highest](const std::string& text) { return parse_integer(text, lowest, highest); }, word);

@@ -33,7 +33,13 @@ struct AffineStep {
 
 template <class T>
 STEPWISE_VECTOR_BODY void affine_body(std::int64_t count, const AffineStep<T>& step, PairColumn<T>& pairs) {
-  const auto [w, v, gap_scale, p, q, r, s] = step;
+  const T w = step.w;
+  const T v = step.v;
+  const T gap_scale = step.gap_scale;
+  const T q = step.q;
+  const T s = step.s;
+  const T* __restrict p = step.p;
+  const T* __restrict r = step.r;
   T* __restrict minus = pairs.minus;
   T* __restrict plus = pairs.plus;
   const T* __restrict gap = pairs.gap;

@@ -212,7 +212,8 @@ void KernelProduct<T>::store_strips(const Meeting& meeting, const BasicSamples<T
     });
     if (thread_number() == 0 && progress) {
       const double done = static_cast<double>(t + 1) / static_cast<double>(tiles);
-      progress((meeting.step + (meeting.self() ? done * done : done)) / (comm_.size() / 2 + 1));
+      const int meetings = comm_.size() / 2 + 1;
+      progress((meeting.step + (meeting.self() ? done * done : done)) / meetings);
     }
   }
 }

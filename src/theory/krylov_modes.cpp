@@ -33,7 +33,7 @@ ContrastiveModes krylov_modes(const Communicator& comm, const KernelOperator& t,
   modes.noise_floor = noise_floor(samples, modes.gamma.front());
   modes.residuals = std::move(pairs.residuals);
   modes.report = KrylovReport{pairs.products, pairs.rounds, pairs.rough_rounds, pairs.restarts, options.tolerance};
-  if (pairs.too_rough) modes.notes.push_back("single precision did not resolve the modes: all products in double");
+  if (pairs.too_rough) modes.notes.emplace_back("single precision did not resolve the modes: all products in double");
   const auto n = static_cast<double>(samples);
   modes.stages = {{"products with K", pairs.product_seconds, 2 * n * n * static_cast<double>(pairs.products)},
                   {"orthogonalisation", watch.seconds() - pairs.product_seconds, 0}};

@@ -27,7 +27,7 @@ struct Option {
 /// As above, or `word`.
 [[nodiscard]] Option auto_option(std::string name, std::string metavar, std::string help,
                                  std::optional<std::int64_t>& target, std::int64_t lowest, std::int64_t highest,
-                                 std::string word = "auto");
+                                 const std::string& word = "auto");
 [[nodiscard]] Option auto_option(std::string name, std::string metavar, std::string help, std::optional<double>& target,
                                  double lowest, double highest);
 [[nodiscard]] Option auto_flag_option(std::string name, std::string help, std::optional<bool>& target);
