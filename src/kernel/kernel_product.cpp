@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <utility>
 
 #ifdef _OPENMP
@@ -14,9 +15,14 @@
 namespace stepwise {
 namespace {
 
-// Fits the second-level cache in single precision; long enough for a GEMM with few vectors (docs/performance.md).
-constexpr std::int64_t tile_rows = 256;
-constexpr std::int64_t tile_cols = 512;
+// Measured, docs/performance.md. A tile is evaluated at once: large enough that BLAS spends its time on products and
+// not on packing. On the diagonal tiles are smaller, because half of them is not needed.
+constexpr std::int64_t tile_rows = 512;
+constexpr std::int64_t tile_cols = 1024;
+constexpr std::int64_t diagonal_rows = 128;
+// Stored tiles lie in strips of few rows, which BLAS multiplies with few vectors without packing them first.
+constexpr std::int64_t strip_rows = 64;
+constexpr std::int64_t strip_cols = 256;
 
 int thread_count() {
 #ifdef _OPENMP
@@ -48,6 +54,27 @@ template <>
 MPI_Datatype mpi_type<float>() {
   return MPI_FLOAT;
 }
+
+/// Memory of each thread, zeros at first. Collective to make.
+template <class T>
+class Buffers {
+ public:
+  /// @throws CollectiveError(memory).
+  Buffers(const Communicator& comm, std::size_t size) : parts_(static_cast<std::size_t>(thread_count())) {
+    attempt(comm, [&] {
+      for (auto& part : parts_) part.resize(size);
+    });
+  }
+  [[nodiscard]] T* mine() const { return parts_[static_cast<std::size_t>(thread_number())].data(); }
+  void add_to(std::vector<T>& sums) const {
+    for (const auto& part : parts_) {
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += part[i];
+    }
+  }
+
+ private:
+  mutable std::vector<std::vector<T>> parts_;
+};
 
 /// Messages are counted in samples: numbers alone may be more than 2^31.
 template <class T>
@@ -168,52 +195,69 @@ void KernelProduct<T>::tour(bool with_samples, std::vector<T> v, std::int64_t wi
   }
 }
 
-/// The visitor's columns that a tile of rows meets: with oneself those on and below the diagonal.
-template <class T>
-Range KernelProduct<T>::strip_columns(const Meeting& meeting, Range rows) const {
-  return {meeting.cols.begin, meeting.self() ? rows.end : meeting.cols.end};
-}
-
 namespace {
 
-Range tile_of(Range rows, std::int64_t tile) {
-  const std::int64_t begin = rows.begin + tile * tile_rows;
-  return {begin, std::min(begin + tile_rows, rows.end)};
+struct Tile {
+  Range rows;
+  Range cols;
+};
+
+Range next_part(Range whole, std::int64_t begin, std::int64_t size) {
+  return {begin, std::min(begin + size, whole.end)};
 }
 
-/// Calls each(columns, diagonal) for the tiles of a strip; with oneself (`self`) the last is the diagonal one.
-template <class Each>
-void for_tiles(Range rows, Range cols, bool self, const Each& each) {
-  const std::int64_t end = self ? rows.begin : cols.end;
-  for (std::int64_t col = cols.begin; col < end; col += tile_cols)
-    each(Range{col, std::min(col + tile_cols, end)}, false);
-  if (self) each(rows, true);
+/// The tiles of some rows: with oneself (`self`) what is on and below the diagonal, and little above it.
+std::vector<Tile> tiles_of(Range rows, Range cols, bool self) {
+  std::vector<Tile> tiles;
+  const Range left{cols.begin, self ? rows.begin : cols.end};
+  for (std::int64_t col = left.begin; col < left.end; col += tile_cols) {
+    tiles.push_back({rows, next_part(left, col, tile_cols)});
+  }
+  for (std::int64_t row = rows.begin; self && row < rows.end; row += diagonal_rows) {
+    const Range part = next_part(rows, row, diagonal_rows);
+    if (row > rows.begin) tiles.push_back({part, {rows.begin, row}});
+    tiles.push_back({part, part});
+  }
+  return tiles;
 }
 
 }  // namespace
 
 template <class T>
 void KernelProduct<T>::store_strips(const Meeting& meeting, const BasicSamples<T>& visitor, const Progress& progress) {
-  const std::int64_t tiles = ceil_div(meeting.rows.size(), tile_rows);
-  auto& strips = strips_.emplace_back(static_cast<std::size_t>(tiles));
+  std::vector<Tile> tiles;
+  std::vector<Strip>& strips = strips_.emplace_back();
   attempt(comm_, [&] {
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const Range rows = tile_of(meeting.rows, t);
-      strips[static_cast<std::size_t>(t)].resize(numbers(rows.size(), strip_columns(meeting, rows).size()));
+    for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += strip_rows) {
+      const Range rows = next_part(meeting.rows, row, strip_rows);
+      const Range cols{meeting.cols.begin, meeting.self() ? rows.end : meeting.cols.end};
+      // Not filled with zeros: whoever evaluates an entry first touches its memory.
+      strips.push_back({rows, cols, std::make_unique_for_overwrite<T[]>(numbers(rows.size(), cols.size()))});
+    }
+    for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += tile_rows) {
+      const auto some = tiles_of(next_part(meeting.rows, row, tile_rows), meeting.cols, meeting.self());
+      tiles.insert(tiles.end(), some.begin(), some.end());
     }
   });
-#pragma omp parallel for schedule(static, 1)
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    const Range rows = tile_of(meeting.rows, t);
-    const Range cols = strip_columns(meeting, rows);
-    const MatrixView<T> strip{strips[static_cast<std::size_t>(t)].data(), rows.size(), cols.size(), rows.size()};
-    for_tiles(rows, cols, meeting.self(), [&](Range tile, bool) {
-      evaluate(kernel_, own_, rows, visitor, tile, strip.block(0, tile.begin - cols.begin, rows.size(), tile.size()));
-    });
+  const Buffers<T> entries(comm_, numbers(tile_rows, tile_cols));
+  std::atomic<std::int64_t> done = 0;
+#pragma omp parallel for schedule(dynamic)
+  for (std::size_t t = 0; t < tiles.size(); ++t) {
+    const auto [rows, cols] = tiles[t];
+    const MatrixView<T> tile{entries.mine(), rows.size(), cols.size(), rows.size()};
+    evaluate(kernel_, own_, rows, visitor, cols, tile);
+    for (std::int64_t row = rows.begin; row < rows.end; row += strip_rows) {
+      const Strip& strip = strips[static_cast<std::size_t>((row - meeting.rows.begin) / strip_rows)];
+      const std::int64_t end = std::min(cols.end, strip.cols.end);
+      for (std::int64_t col = cols.begin; col < end; ++col) {
+        std::copy_n(tile.column(col - cols.begin) + (row - rows.begin), strip.rows.size(),
+                    strip.view().column(col - strip.cols.begin));
+      }
+    }
+    ++done;
     if (thread_number() == 0 && progress) {
-      const double done = static_cast<double>(t + 1) / static_cast<double>(tiles);
       const int meetings = comm_.size() / 2 + 1;
-      progress((meeting.step + (meeting.self() ? done * done : done)) / meetings);
+      progress((meeting.step + static_cast<double>(done) / static_cast<double>(tiles.size())) / meetings);
     }
   }
 }
@@ -232,42 +276,49 @@ void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, 
                                 std::vector<T>& back) const {
   const std::int64_t width = v.cols;
   const std::int64_t count = visitor.count;
-  const bool stored = !strips_.empty();
-  std::vector<std::vector<T>> returns(static_cast<std::size_t>(thread_count()));
-  std::vector<std::vector<T>> entries(returns.size());
-  attempt(comm_, [&] {
-    for (auto& part : returns) part.resize(numbers(count, width));
-    if (stored) return;
-    for (auto& part : entries) part.resize(numbers(tile_rows, tile_cols));
-  });
-  const MatrixView<const T> theirs{visitor.v.data(), count, width, std::max(count, std::int64_t{1})};
-  const std::int64_t tiles = ceil_div(meeting.rows.size(), tile_rows);
-  // Tiles of one row belong to one thread, so nobody else writes to its part of y; the order of sums is fixed.
+  const std::int64_t stride = std::max(count, std::int64_t{1});
+  const MatrixView<const T> theirs{visitor.v.data(), count, width, stride};
+  const Buffers<T> returns(comm_, numbers(count, width));
+  /// Multiplies one tile for its two places; a tile on the diagonal has one only.
+  const auto use = [&](const Tile& tile, MatrixView<const T> k) {
+    gemm(T{1}, Transpose::no, k, Transpose::no, theirs.block(tile.cols.begin, 0, k.cols, width), T{1},
+         y.block(tile.rows.begin, 0, k.rows, width));
+    if (meeting.self() && tile.cols.begin == tile.rows.begin) return;
+    const MatrixView<T> returned{returns.mine(), count, width, stride};
+    gemm(T{1}, Transpose::yes, k, Transpose::no, v.block(tile.rows.begin, 0, k.rows, width), T{1},
+         returned.block(tile.cols.begin, 0, k.cols, width));
+  };
+  // All tiles of a row belong to one thread, so nobody else writes to its part of y, and the order of sums is fixed.
+  if (strips_.empty()) {
+    const Buffers<T> entries(comm_, numbers(tile_rows, tile_cols));
+    const std::int64_t parts = ceil_div(meeting.rows.size(), tile_rows);
 #pragma omp parallel for schedule(static, 1)
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    const auto thread = static_cast<std::size_t>(thread_number());
-    const Range rows = tile_of(meeting.rows, t);
-    const Range cols = strip_columns(meeting, rows);
-    const MatrixView<T> returned{returns[thread].data(), count, width, theirs.stride};
-    for_tiles(rows, cols, meeting.self(), [&](Range tile, bool diagonal) {
-      MatrixView<const T> k{entries[thread].data(), rows.size(), tile.size(), rows.size()};
-      if (stored) {
-        k.data = strips_[static_cast<std::size_t>(meeting.step)][static_cast<std::size_t>(t)].data() +
-                 (tile.begin - cols.begin) * rows.size();
-      } else {
-        evaluate(kernel_, own_, rows, *visitor.samples, tile, {entries[thread].data(), k.rows, k.cols, k.stride});
+    for (std::int64_t part = 0; part < parts; ++part) {
+      const Range rows = next_part(meeting.rows, meeting.rows.begin + part * tile_rows, tile_rows);
+      for (const Tile& tile : tiles_of(rows, meeting.cols, meeting.self())) {
+        const MatrixView<T> k{entries.mine(), tile.rows.size(), tile.cols.size(), tile.rows.size()};
+        evaluate(kernel_, own_, tile.rows, *visitor.samples, tile.cols, k);
+        use(tile, k);
       }
-      gemm(T{1}, Transpose::no, k, Transpose::no, theirs.block(tile.begin, 0, tile.size(), width), T{1},
-           y.block(rows.begin, 0, rows.size(), width));
-      if (diagonal) return;  // it has one place only
-      gemm(T{1}, Transpose::yes, k, Transpose::no, v.block(rows.begin, 0, rows.size(), width), T{1},
-           returned.block(tile.begin, 0, tile.size(), width));
-    });
+    }
+  } else {
+    const std::vector<Strip>& strips = strips_[static_cast<std::size_t>(meeting.step)];
+#pragma omp parallel for schedule(static, 1)
+    for (std::size_t s = 0; s < strips.size(); ++s) {
+      const Strip& strip = strips[s];
+      const Range left{strip.cols.begin, meeting.self() ? strip.rows.begin : strip.cols.end};
+      const auto part = [&](Range cols) {
+        return strip.view().block(0, cols.begin - strip.cols.begin, strip.rows.size(), cols.size());
+      };
+      for (std::int64_t col = left.begin; col < left.end; col += strip_cols) {
+        const Range cols = next_part(left, col, strip_cols);
+        use({strip.rows, cols}, part(cols));
+      }
+      if (meeting.self()) use({strip.rows, strip.rows}, part(strip.rows));
+    }
   }
   std::fill(back.begin(), back.end(), T{0});
-  for (const auto& part : returns) {
-    for (std::size_t i = 0; i < part.size(); ++i) back[i] += part[i];
-  }
+  returns.add_to(back);
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "stepwise/core/timing.hpp"
@@ -43,10 +44,16 @@ class KernelProduct {
     Range cols;
     [[nodiscard]] bool self() const noexcept { return step == 0; }
   };
+  /// Stored tiles: some rows and all their columns, column-major.
+  struct Strip {
+    Range rows;
+    Range cols;
+    std::unique_ptr<T[]> data;
+    [[nodiscard]] MatrixView<T> view() const noexcept { return {data.get(), rows.size(), cols.size(), rows.size()}; }
+  };
   [[nodiscard]] Range share(int rank) const;
   template <class Visit>
   void tour(bool with_samples, std::vector<T> v, std::int64_t width, const Visit& visit) const;
-  [[nodiscard]] Range strip_columns(const Meeting& meeting, Range rows) const;
   void store_strips(const Meeting& meeting, const BasicSamples<T>& visitor, const Progress& progress);
   void multiply(const Meeting& meeting, const Visitor& visitor, MatrixView<const T> v, MatrixView<T> y,
                 std::vector<T>& back) const;
@@ -56,7 +63,7 @@ class KernelProduct {
   const Communicator& comm_;
   std::int64_t samples_;
   std::int64_t group_;
-  std::vector<std::vector<std::vector<T>>> strips_;  // for each step and tile of rows: rows x its columns
+  std::vector<std::vector<Strip>> strips_;  // of each meeting
 };
 
 extern template class KernelProduct<double>;
