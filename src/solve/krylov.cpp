@@ -204,10 +204,11 @@ void Search::expand() {
     const std::int64_t block = size - last;
     copy(basis_.kq(last, block), basis_.w(block));
     t_.pairing(basis_.w(block));  // w = T q
-    const std::vector<double> c = basis_.orthogonalise(block, false);
+    const std::int64_t reach = basis_.reach();
+    const std::vector<double> c = basis_.orthogonalise(block, reach, false);
     for (std::int64_t j = 0; j < block; ++j) {
       for (std::int64_t i = 0; i <= j; ++i) {
-        const double x = c[area(j, size) + static_cast<std::size_t>(last + i)];
+        const double x = c[area(j, size - reach) + static_cast<std::size_t>(last - reach + i)];
         h_[area(last + j, sizes_.basis) + static_cast<std::size_t>(last + i)] = x;
         h_[area(last + i, sizes_.basis) + static_cast<std::size_t>(last + j)] = x;
       }
@@ -235,10 +236,6 @@ void Search::expand() {
     }
     std::vector<double> tail;
     if (full) tail = restart();
-    if (count > block) {
-      // The random vectors meet the basis for the first time.
-      for (int pass = 0; pass < 2; ++pass) (void)basis_.orthogonalise(count, true);
-    }
     if (basis_.append(count, norm_of_t()) > 0) {
       couple(basis_.outside(block), tail, full ? 0 : last);
       continue;

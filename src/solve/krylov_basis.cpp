@@ -106,12 +106,15 @@ void KernelBasis::draw(std::int64_t first, std::int64_t count) {
   drawn_ += count;
 }
 
-std::vector<double> KernelBasis::orthogonalise(std::int64_t count, bool with_image) {
+std::vector<double> KernelBasis::orthogonalise(std::int64_t count, std::int64_t first, bool with_image) {
+  const std::int64_t against = size_ - first;
   const auto w = w_.view(0, count);
-  std::vector<double> c = inner(kq_.view(0, size_), w);
-  const MatrixView<const double> coefficients{c.data(), size_, count, std::max(size_, std::int64_t{1})};
-  gemm(-1, Transpose::yes, coefficients, Transpose::no, q_.view(0, size_), 1, w);
-  if (with_image) gemm(-1, Transpose::yes, coefficients, Transpose::no, kq_.view(0, size_), 1, kw_.view(0, count));
+  std::vector<double> c = inner(kq_.view(first, against), w);
+  const MatrixView<const double> coefficients{c.data(), against, count, std::max(against, std::int64_t{1})};
+  gemm(-1, Transpose::yes, coefficients, Transpose::no, q_.view(first, against), 1, w);
+  if (with_image) {
+    gemm(-1, Transpose::yes, coefficients, Transpose::no, kq_.view(first, against), 1, kw_.view(0, count));
+  }
   return c;
 }
 
@@ -176,18 +179,23 @@ std::int64_t KernelBasis::append(std::int64_t count, double norm_of_t) {
   std::vector<double> scale = length_noise(count, norm_of_t);
   for (double& noise : scale) noise = noise > 0 ? 1 / std::sqrt(noise) : 0;
   std::int64_t kept = normalise(count, scale, 1);
-  // What loses its length once more lies in the span of the basis, and its rest is rounding. The second pass is for
-  // directions that came out of the first with few good digits.
-  constexpr int passes = 2;
-  for (int pass = 0; pass < passes && kept > 0; ++pass) {
-    (void)orthogonalise(kept, true);
+  // Once more if that took away more than rounding; what loses its length then lies in the span of the basis.
+  constexpr int passes = 3;
+  constexpr double clean = 1e-3;
+  bool again = size_ > 0;
+  for (int pass = 0; pass < passes && kept > 0 && again; ++pass) {
+    const std::vector<double> c = orthogonalise(kept, 0, true);
+    again = std::any_of(c.begin(), c.end(), [](double x) { return !(std::abs(x) <= clean); });
     kept = normalise(kept, std::vector<double>(static_cast<std::size_t>(kept), 1), 0.25);
   }
   kept = std::min(kept, capacity_ - size_);
   copy(w_.view(0, kept), q_.view(size_, kept));
   copy(kw_.view(0, kept), kq_.view(size_, kept));
-  last_ = size_;
-  size_ += kept;
+  if (kept > 0) {
+    reach_ = last_ < size_ ? last_ : 0;
+    last_ = size_;
+    size_ += kept;
+  }
   return kept;
 }
 
@@ -196,7 +204,7 @@ std::int64_t KernelBasis::append_random(std::int64_t count, double norm_of_t) {
   multiply(w(count), kw(count));
   copy(kw(count), w(count));
   t_.pairing(w(count));
-  (void)orthogonalise(count, false);
+  (void)orthogonalise(count, 0, false);
   multiply(w(count), kw(count));
   return append(count, norm_of_t);
 }

@@ -42,6 +42,9 @@ class KernelBasis {
   [[nodiscard]] std::int64_t capacity() const noexcept { return capacity_; }
   /// First vector of the block that was appended last.
   [[nodiscard]] std::int64_t last() const noexcept { return last_; }
+  /// First vector of what T times the last block has a part in, in exact arithmetic: the block before the last one, or
+  /// all that a restart kept.
+  [[nodiscard]] std::int64_t reach() const noexcept { return reach_; }
   [[nodiscard]] MatrixView<double> q(std::int64_t first, std::int64_t count) { return q_.view(first, count); }
   [[nodiscard]] MatrixView<double> kq(std::int64_t first, std::int64_t count) { return kq_.view(first, count); }
   [[nodiscard]] MatrixView<double> w(std::int64_t count) { return w_.view(0, count); }
@@ -63,9 +66,10 @@ class KernelBasis {
 
   /// Fills vectors [first, first + count) of w with independent normal numbers.
   void draw(std::int64_t first, std::int64_t count);
-  /// w -= Q (Q^T K w) for the first `count` vectors of w, and the same of K w if `with_image`. Returns Q^T K w.
-  std::vector<double> orthogonalise(std::int64_t count, bool with_image);
-  /// Makes the first `count` vectors of w, already orthogonal to the basis once and with known K w, its next block,
+  /// w -= Q (Q^T K w) for the first `count` vectors of w and the basis vectors from `first` on, and the same of K w if
+  /// `with_image`. Returns Q^T K w.
+  std::vector<double> orthogonalise(std::int64_t count, std::int64_t first, bool with_image);
+  /// Makes the first `count` vectors of w, with known K w and orthogonal to what exact arithmetic wants, its next block,
   /// without what is rounding: K-lengths below 10 eps `norm_of_t`, or within the error of w^T K w, with the eps of the
   /// products. Returns how many were left.
   std::int64_t append(std::int64_t count, double norm_of_t);
@@ -106,6 +110,7 @@ class KernelBasis {
   double kernel_norm_ = 0;  // lower bound of ||K||_2 / scale from the products
   std::int64_t size_ = 0;
   std::int64_t last_ = 0;
+  std::int64_t reach_ = 0;
   std::int64_t drawn_ = 0;  // random vectors so far
 };
 
