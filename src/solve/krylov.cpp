@@ -349,7 +349,8 @@ bool Search::refine(const BlockVector& a, const BlockVector& ka, const BlockVect
     copy(residual.local().block(from, 0, 1, a.range.size()), basis_.w(count).block(i, 0, 1, a.range.size()));
     copy(image.local().block(from, 0, 1, a.range.size()), basis_.kw(count).block(i, 0, 1, a.range.size()));
   }
-  if (basis_.append(count, 0) == 0) return false;
+  if (rough()) basis_.multiply_exactly(basis_.w(count), basis_.kw(count));
+  if (basis_.append_exact(count) == 0) return false;
   couple(residual.local(), {}, 0);
   goal_ = std::max(options_.tolerance, rough() ? rough_reach * true_residual_ : 0);
   return true;

@@ -119,7 +119,7 @@ std::vector<double> KernelBasis::orthogonalise(std::int64_t count, std::int64_t 
 }
 
 /// For each vector of w, the squared K-length below which it is rounding: w^T K w carries an error of eps ||K|| |w|^2.
-std::vector<double> KernelBasis::length_noise(std::int64_t count, double norm_of_t) {
+std::vector<double> KernelBasis::length_noise(std::int64_t count, double norm_of_t, bool rough) {
   const auto w = w_.view(0, count);
   const auto kw = kw_.view(0, count);
   const auto size = static_cast<std::size_t>(count);
@@ -134,7 +134,6 @@ std::vector<double> KernelBasis::length_noise(std::int64_t count, double norm_of
   for (std::size_t j = 0; j < size; ++j) {
     if (squares[j] > 0) kernel_norm_ = std::max(kernel_norm_, std::sqrt(squares[size + j] / squares[j]));
   }
-  const bool rough = t_.rough_kernel != nullptr;
   const double relative = (rough ? rough_unreliable : unreliable) * kernel_norm_;
   const double absolute = std::pow(10 * (rough ? rough_eps : eps) * norm_of_t, 2);
   std::vector<double> noise;
@@ -175,8 +174,16 @@ void KernelBasis::rotate(Rows& rows, std::int64_t size, const std::vector<double
 }
 
 std::int64_t KernelBasis::append(std::int64_t count, double norm_of_t) {
+  return append(count, norm_of_t, t_.rough_kernel != nullptr);
+}
+
+std::int64_t KernelBasis::append_exact(std::int64_t count) {
+  return append(count, 0, false);
+}
+
+std::int64_t KernelBasis::append(std::int64_t count, double norm_of_t, bool rough) {
   // In units of their noise short vectors count as much as long ones.
-  std::vector<double> scale = length_noise(count, norm_of_t);
+  std::vector<double> scale = length_noise(count, norm_of_t, rough);
   for (double& noise : scale) noise = noise > 0 ? 1 / std::sqrt(noise) : 0;
   std::int64_t kept = normalise(count, scale, 1);
   // Once more if that took away more than rounding; what loses its length then lies in the span of the basis.

@@ -73,6 +73,8 @@ class KernelBasis {
   /// without what is rounding: K-lengths below 10 eps `norm_of_t`, or within the error of w^T K w, with the eps of the
   /// products. Returns how many were left.
   std::int64_t append(std::int64_t count, double norm_of_t);
+  /// The same for short vectors whose image is that of exact products: nothing is too short.
+  std::int64_t append_exact(std::int64_t count);
   /// Appends a block of `count` random vectors, taken through T: dual vectors are to lie in its range, free of the null
   /// space of K. Returns how many were left.
   std::int64_t append_random(std::int64_t count, double norm_of_t);
@@ -88,7 +90,8 @@ class KernelBasis {
 
  private:
   std::int64_t normalise(std::int64_t count, const std::vector<double>& scale, double floor);
-  [[nodiscard]] std::vector<double> length_noise(std::int64_t count, double norm_of_t);
+  [[nodiscard]] std::vector<double> length_noise(std::int64_t count, double norm_of_t, bool rough);
+  std::int64_t append(std::int64_t count, double norm_of_t, bool rough);
   void rotate(Rows& rows, std::int64_t size, const std::vector<double>& s, std::int64_t kept);
   [[nodiscard]] double largest(MatrixView<const double> v) const;
 
