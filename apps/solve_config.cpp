@@ -41,7 +41,10 @@ std::vector<Option> solve_options(SolveConfig& c) {
 
       choice_option("kernel.type", "the kernel", c.kernel.type,
                     {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk"}),
-      integer_option("kernel.depth", "L", "hidden layers of the ReLU network (nngp, ntk)", c.kernel.depth, 0, 10'000),
+      integer_option("kernel.depth", "L", "hidden layers of the network (nngp, ntk)", c.kernel.depth, 0, 10'000),
+      choice_option("kernel.activation", "activation of the network (nngp, ntk)", c.kernel.activation,
+                    {"relu", "leaky-relu", "abs"}),
+      real_option("kernel.slope", "A", "slope of leaky-relu below zero", c.kernel.slope, -unbounded, unbounded),
       real_option("kernel.weight-variance", "V", "weight variance of every layer (nngp, ntk)", c.kernel.weight_variance,
                   0, unbounded),
       real_option("kernel.bias-variance", "V", "bias variance of every layer (nngp, ntk)", c.kernel.bias_variance, 0,
@@ -177,6 +180,8 @@ Kernel make_kernel(SolveConfig& c, std::int64_t features) {
   if (c.kernel.type == "laplace") kernel = LaplaceKernel{c.kernel.length_scale};
   if (c.kernel.type == "nngp" || c.kernel.type == "ntk") {
     ReluNetwork network{c.kernel.type == "ntk" ? NetworkKernel::ntk : NetworkKernel::nngp, {}};
+    if (c.kernel.activation == "leaky-relu") network.negative_slope = c.kernel.slope;
+    if (c.kernel.activation == "abs") network.negative_slope = -1;
     network.layers.assign(static_cast<std::size_t>(c.kernel.depth), {c.kernel.weight_variance, c.kernel.bias_variance});
     network.layers.push_back({*c.kernel.readout_weight_variance, *c.kernel.readout_bias_variance});
     kernel = network;

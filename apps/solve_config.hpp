@@ -31,6 +31,8 @@ struct SolveConfig {
     std::string type = "ntk";
     std::string storage = "double";
     std::int64_t depth = 3;
+    std::string activation = "relu";
+    double slope = 0.01;
     double weight_variance = 2;
     double bias_variance = 0;
     std::optional<double> readout_weight_variance;

@@ -68,31 +68,42 @@ STEPWISE_VECTOR_BODY void add_layer_body(std::int64_t count, T w, const PairColu
   for (std::int64_t i = 0; i < count; ++i) ntk[i] = T(0.25) * (pairs.plus[i] - pairs.minus[i]) + w * ntk[i];
 }
 
-/// ReLU on signals of lengths r_i and s at angle th: x.y -> (sin th + (pi - th) cos th) r s / (2 pi);
-/// ntk <- ntk (pi - th) / (2 pi).
+/// The activation of ReluNetwork on signals of lengths r_i and s at angle th, with g = (1 + slope^2) / 2 and
+/// q = (1 - slope)^2 / (2 pi): x.y -> q r s sin th + (g - q th) x.y; ntk <- ntk (g - q th).
 template <class T>
-STEPWISE_VECTOR_BODY void relu_body(std::int64_t count, const T* __restrict r, T s, PairColumn<T>& pairs,
-                                    T* __restrict ntk) {
-  constexpr T pi = std::numbers::pi_v<T>;
+struct Bend {
+  T g;
+  T q;
+  bool even;  ///< the absolute value: antipodal signals become equal ones
+};
+
+template <class T>
+STEPWISE_VECTOR_BODY void bend_body(std::int64_t count, const Bend<T>& bend, const T* __restrict r, T s,
+                                    PairColumn<T>& pairs, T* __restrict ntk) {
+  const T g = bend.g;
+  const T q = bend.q;
+  const bool even = bend.even;
   T* __restrict minus = pairs.minus;
   T* __restrict plus = pairs.plus;
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) {
-    const T chord = std::sqrt(minus[i]);
-    const T cochord = std::sqrt(plus[i]);
+    const bool turned = even && plus[i] < minus[i];
+    const T low = turned ? plus[i] : minus[i];
+    const T high = turned ? minus[i] : plus[i];
+    const T chord = std::sqrt(low);
+    const T cochord = std::sqrt(high);
     const T th = 2 * std::atan2(chord, cochord);
-    const T product = r[i] * s;
-    const T sine = T(0.5) * chord * cochord;          // product * sin th
-    const T cosine = T(0.25) * (plus[i] - minus[i]);  // product * cos th
+    const T sine = T(0.5) * chord * cochord;  // r s sin th
+    const T cosine = T(0.25) * (high - low);  // r s cos th
     const T square = th * th;
     // sin th - th cos th, by its series where the difference would cancel
     const T series =
-        product * th * square / 3 * (1 - square / 10 * (1 - square / 28 * (1 - square / 54 * (1 - square / 88))));
+        r[i] * s * th * square / 3 * (1 - square / 10 * (1 - square / 28 * (1 - square / 54 * (1 - square / 88))));
     const T difference = square < T(0.09) ? series : sine - th * cosine;
-    const T angular = (pi - th) / (2 * pi);
-    minus[i] = std::max(T(0.5) * minus[i] - difference / pi, T(0));
-    plus[i] = product + sine / pi + 2 * angular * cosine;
-    ntk[i] *= angular;
+    const T slope = g - q * th;
+    minus[i] = std::max(g * low - 2 * q * difference, T(0));
+    plus[i] = g * high + 2 * q * difference;
+    ntk[i] *= turned ? -slope : slope;
   }
 }
 
@@ -122,11 +133,13 @@ STEPWISE_VECTOR_CLONES void add_layer(std::int64_t n, double w, const PairColumn
 STEPWISE_VECTOR_CLONES void add_layer(std::int64_t n, float w, const PairColumn<float>& pairs, float* ntk) {
   add_layer_body(n, w, pairs, ntk);
 }
-STEPWISE_VECTOR_CLONES void relu(std::int64_t n, const double* r, double s, PairColumn<double>& pairs, double* ntk) {
-  relu_body(n, r, s, pairs, ntk);
+STEPWISE_VECTOR_CLONES void activate(std::int64_t n, const Bend<double>& bend, const double* r, double s,
+                                     PairColumn<double>& pairs, double* ntk) {
+  bend_body(n, bend, r, s, pairs, ntk);
 }
-STEPWISE_VECTOR_CLONES void relu(std::int64_t n, const float* r, float s, PairColumn<float>& pairs, float* ntk) {
-  relu_body(n, r, s, pairs, ntk);
+STEPWISE_VECTOR_CLONES void activate(std::int64_t n, const Bend<float>& bend, const float* r, float s,
+                                     PairColumn<float>& pairs, float* ntk) {
+  bend_body(n, bend, r, s, pairs, ntk);
 }
 
 }  // namespace
@@ -153,7 +166,7 @@ SignalLengths<T>::SignalLengths(const ReluNetwork& network, const T* squared_nor
     T* entry = lengths.data() + i;
     *entry = static_cast<T>(std::sqrt(diagonal));
     for (std::size_t l = 0; l < network.layers.size(); ++l) {
-      if (l > 0) diagonal /= 2;  // the activation before
+      if (l > 0) diagonal *= network.gain();  // the activation before
       diagonal = network.layers[l].weight_variance * diagonal + network.layers[l].bias_variance;
       entry += count;
       *entry = static_cast<T>(std::sqrt(diagonal));
@@ -165,9 +178,13 @@ template <class T>
 void relu_network_column(const ReluNetwork& network, const SignalLengths<T>& rows, std::int64_t first,
                          std::int64_t count, const SignalLengths<T>& cols, std::int64_t col, PairColumn<T>& pairs,
                          T* out) {
-  constexpr T root_half = std::numbers::sqrt2_v<T> / 2;
+  const double gain = network.gain();
+  const double jump = 1 - network.negative_slope;
+  const Bend<T> bend{static_cast<T>(gain), static_cast<T>(jump * jump / (2 * std::numbers::pi)),
+                     network.negative_slope == -1};
+  const auto root = static_cast<T>(std::sqrt(gain));
   T ntk[column_chunk];
-  T halved[column_chunk];  // lengths after an activation
+  T activated[column_chunk];  // lengths after an activation
   std::fill(ntk, ntk + count, T{0});
   const T* p = rows.input() + first;
   T q = cols.input()[col];
@@ -178,11 +195,11 @@ void relu_network_column(const ReluNetwork& network, const SignalLengths<T>& row
     if (l > 0) {
       const T* before = rows.after(l - 1) + first;
       q = cols.after(l - 1)[col];
-      relu(count, before, q, pairs, ntk);
-      for (std::int64_t i = 0; i < count; ++i) halved[i] = before[i] * root_half;
-      p = halved;
-      q *= root_half;
-      gap_scale /= 2;
+      activate(count, bend, before, q, pairs, ntk);
+      for (std::int64_t i = 0; i < count; ++i) activated[i] = before[i] * root;
+      p = activated;
+      q *= root;
+      gap_scale *= gain;
     }
     affine(count,
            AffineStep<T>{weight, static_cast<T>(layer.bias_variance), static_cast<T>(gap_scale), p, q,

@@ -36,6 +36,7 @@ struct Validate {
       check_variances("--kernel.weight-variance", "--kernel.bias-variance", k.layers[l]);
     }
     check_variances("--kernel.readout-weight-variance", "--kernel.readout-bias-variance", k.layers.back());
+    check("--kernel.slope", k.negative_slope, true, "a finite number");
   }
   static void check_length(double length) {
     check("--kernel.length-scale", length, length > 0,
@@ -57,11 +58,13 @@ struct Describe {
   std::string operator()(const ReluNetwork& k) const {
     const AffineLayer hidden = k.layers.front();
     const AffineLayer readout = k.layers.back();
+    const std::string activation = k.negative_slope == 0    ? "ReLU"
+                                   : k.negative_slope == -1 ? "absolute-value"
+                                                            : fmt::format("leaky-ReLU({})", k.negative_slope);
     return fmt::format(
-        "{}: fully connected ReLU network, {} hidden layers, NTK parameterisation, input x.y / m, weight variance {}, "
-        "bias "
-        "variance {}, readout weight variance {}, readout bias variance {}",
-        k.which == NetworkKernel::ntk ? "ntk" : "nngp", k.layers.size() - 1, hidden.weight_variance,
+        "{}: fully connected {} network, {} hidden layers, NTK parameterisation, input x.y / m, weight variance {}, "
+        "bias variance {}, readout weight variance {}, readout bias variance {}",
+        k.which == NetworkKernel::ntk ? "ntk" : "nngp", activation, k.layers.size() - 1, hidden.weight_variance,
         hidden.bias_variance, readout.weight_variance, readout.bias_variance);
   }
 };

@@ -67,7 +67,7 @@ std::vector<double> activations(const RandomFeatures& features, const ReluNetwor
   for (std::size_t l = 0; l + 1 < network.layers.size(); ++l) {
     const double scale = std::sqrt(network.layers[l].weight_variance / static_cast<double>(inputs));
     signal = affine(features.weights[l], features.biases[l], width, inputs, signal, scale);
-    for (double& x : signal) x = std::max(x, 0.0);
+    for (double& x : signal) x = x > 0 ? x : network.negative_slope * x;
     inputs = width;
   }
   const AffineLayer readout = network.layers.back();

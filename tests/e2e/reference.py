@@ -37,13 +37,15 @@ def laplace(length: float = 0.0) -> Kernel:
 
 @dataclass
 class Network:
-    """A fully connected ReLU network in NTK parameterisation; variances of weights and biases, readout apart."""
+    """A fully connected network in NTK parameterisation; variances of weights and biases, readout apart. The activation
+    is x above zero and slope x below: ReLU, leaky ReLU, or with slope -1 the absolute value."""
 
     depth: int = 3
     weight: float = 2.0
     bias: float = 0.0
     readout_weight: float | None = None
     readout_bias: float | None = None
+    slope: float = 0.0
     # The angle between a sample and itself is 0. Left to the formula, rounding makes it about 5e-8 instead, and
     # the diagonal of the NTK 3e-8 too small.
     exact_zero_angle: bool = True
@@ -68,9 +70,10 @@ class Network:
             if self.exact_zero_angle:
                 sine[same] = 0
             angle = np.arctan2(sine, c)
-            theta = theta * (np.pi - angle) / (2 * np.pi)
-            c = (sine + (np.pi - angle) * c) / (2 * np.pi)
-            a, b = a / 2, b / 2
+            gain, bend = (1 + self.slope**2) / 2, (1 - self.slope) ** 2 / (2 * np.pi)
+            theta = theta * (gain - bend * angle)
+            c = bend * sine + (gain - bend * angle) * c
+            a, b = gain * a, gain * b
         return c, theta
 
     def nngp(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:

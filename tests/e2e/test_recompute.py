@@ -106,6 +106,14 @@ class Recompute(ProgramTest):
                    reference.Network(depth=2, weight=2.25, bias=0.25, readout_weight=1.0, readout_bias=0.01).ntk,
                    ranks=(2, 4))
 
+    def test_leaky_relu(self) -> None:
+        self.check({"kernel.type": "ntk", "kernel.depth": 2, "kernel.activation": "leaky-relu", "kernel.slope": 0.2},
+                   reference.Network(depth=2, slope=0.2).ntk, ranks=(1, 2))
+
+    def test_absolute_value(self) -> None:
+        self.check({"kernel.type": "nngp", "kernel.depth": 2, "kernel.activation": "abs", "kernel.weight-variance": 1},
+                   reference.Network(depth=2, weight=1.0, slope=-1.0).nngp, ranks=(2, 1))
+
     def test_fewer_samples_than_ranks(self) -> None:
         first, second, test = make_pairs(1, 5, tests=2)
         path = self.write_pairs(first, second, test)

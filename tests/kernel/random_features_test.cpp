@@ -27,9 +27,10 @@ std::vector<double> data() {
 TEST(RandomFeatures, ConvergeToTheirKernel) {
   const Kernel rbf = RbfKernel{2};
   const Kernel shallow = ReluNetwork{NetworkKernel::nngp, {{2, 0}, {1.5, 0}}};
+  const Kernel leaky = ReluNetwork{NetworkKernel::nngp, {{2, 0}, {1, 0.1}, {1, 0}}, -0.4};
   const Kernel deep = ReluNetwork{NetworkKernel::nngp, {{2, 0.3}, {1.2, 0.1}, {2, 0.2}}};
   const Samples samples = make_samples(m, data());
-  for (const Kernel& kernel : {rbf, shallow, deep}) {
+  for (const Kernel& kernel : {rbf, shallow, leaky, deep}) {
     std::vector<double> expected(n * n);
     evaluate(kernel, samples, {0, n}, samples, {0, n}, {expected.data(), n, n, n});
     double previous = 0;

@@ -37,11 +37,16 @@ struct AffineLayer {
 
 enum class NetworkKernel { nngp, ntk };
 
-/// Infinitely wide fully connected ReLU network, NTK parameterisation: affine, then depth times (ReLU, affine).
+/// Infinitely wide fully connected network with the activation max(x, 0) + negative_slope min(x, 0): slope 0 is ReLU,
+/// -1 the absolute value, others leaky ReLU. NTK parameterisation: affine, then depth times (activation, affine).
 /// `layers` has depth + 1 entries; the last is the readout. Inputs enter as x.y / m.
 struct ReluNetwork {
   NetworkKernel which = NetworkKernel::ntk;
   std::vector<AffineLayer> layers;
+  double negative_slope = 0;
+
+  /// E[phi(z)^2] / E[z^2] for normal z: (1 + slope^2) / 2.
+  [[nodiscard]] double gain() const noexcept { return (1 + negative_slope * negative_slope) / 2; }
 };
 
 using Kernel = std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, ReluNetwork>;
