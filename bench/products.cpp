@@ -1,5 +1,5 @@
-// K V with few vectors: the stored half of K (KernelProduct), in double and single precision, against the whole matrix in
-// block-cyclic layout (BlockProduct). Random features, linear kernel: what is multiplied does not matter.
+// K V with few vectors: the stored half of K (KernelProduct), in double and single precision, against the whole matrix
+// in block-cyclic layout (BlockProduct). Random features, linear kernel: what is multiplied does not matter.
 //
 //   mpirun -n 2 bench_products [samples = 4000] [vectors = 24] [repeats = 21]
 

@@ -69,9 +69,9 @@ class KernelBasis {
   /// w -= Q (Q^T K w) for the first `count` vectors of w and the basis vectors from `first` on, and the same of K w if
   /// `with_image`. Returns Q^T K w.
   std::vector<double> orthogonalise(std::int64_t count, std::int64_t first, bool with_image);
-  /// Makes the first `count` vectors of w, with known K w and orthogonal to what exact arithmetic wants, its next block,
-  /// without what is rounding: K-lengths below 10 eps `norm_of_t`, or within the error of w^T K w, with the eps of the
-  /// products. Returns how many were left.
+  /// Makes the first `count` vectors of w, with known K w and orthogonal to what exact arithmetic wants, its next
+  /// block, without what is rounding: K-lengths below 10 eps `norm_of_t`, or within the error of w^T K w, with the eps
+  /// of the products. Returns how many were left.
   std::int64_t append(std::int64_t count, double norm_of_t);
   /// The same for short vectors whose image is that of exact products: nothing is too short.
   std::int64_t append_exact(std::int64_t count);
