@@ -137,6 +137,7 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
   if (const std::int64_t pairs = subsample_pairs(problem.config); pairs > 0) {
     start = report.stage("modes of a subsample", 0, [&](const auto&) { return modes_of_subsample(problem, pairs); });
     options.start = &start;
+    if (start.width == 0) report.note("the subsample has no positive modes: starting at random");
   }
   KernelOperator t = contrastive_operator(problem.samples, std::cref(exact));
   if (storage != "double") t.rough_kernel = std::cref(rough);
@@ -163,7 +164,14 @@ SecondOpinion second_opinion(const Problem& problem, const std::string& method, 
   SecondOpinion opinion;
   opinion.method = second_method(method);
   const std::size_t stages = report.stages().size();
-  const ContrastiveModes others = find_modes(problem, opinion.method, report);
+  const ContrastiveModes others = [&] {
+    try {
+      return find_modes(problem, opinion.method, report);
+    } catch (const CollectiveError& error) {
+      throw CollectiveError(error.code(), fmt::format("--solver.check: {} found the modes, but {} did not: {}", method,
+                                                      opinion.method, error.what()));
+    }
+  }();
   report.merge_from(stages, "check by " + opinion.method);
   opinion.difference = compare(modes, others, problem.comm);
   const auto worst = [](const ContrastiveModes& m) {

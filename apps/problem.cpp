@@ -21,6 +21,7 @@ Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pa
   const std::int64_t n = pair_count(pairs);
   const std::int64_t samples = views_per_pair * n;
   const std::int64_t inputs = sample_shape(pairs).size();
+  if (config.kernel.random_features > 0) check_feature_memory(comm, config, inputs);
   auto [kernel, map, shape] = attempt(comm, [&] {
     if (config.modes.value_or(1) > n) {
       fail(ExitCode::input, "--modes is {}, but {} pairs (2n = {} samples) have at most {} positive modes",

@@ -58,7 +58,8 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
   result.method = choose_method(config, problem.samples, problem.features);
   check_memory(comm, config, result.method, problem.layout, problem.features);
   if (config.solver.check) {
-    check_memory(comm, config, second_method(result.method), problem.layout, problem.features);
+    check_memory(comm, config, second_method(result.method), problem.layout, problem.features,
+                 "--solver.check also solves by ");
   }
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
@@ -66,6 +67,7 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
 
   result.modes = find_modes(problem, result.method, report);
   if (config.solver.check) result.second = second_opinion(problem, result.method, result.modes, report);
+  config.solver.method = result.method;
   if (config.modes) {
     result.embedding = training_embedding(result.modes, comm);
     result.whiteness_error = whiteness_error(result.embedding, comm);

@@ -67,7 +67,7 @@ std::vector<Option> solve_options(SolveConfig& c) {
       choice_option(
           "solver.method",
           "krylov: products with K; cholesky, spectral: all of gamma; primal: the same from explicit features "
-          "(linear kernel); auto: what is cheapest",
+          "(linear, random-features); auto: the cheapest, all of gamma up to 2000 samples",
           c.solver.method, {"auto", "krylov", "cholesky", "spectral", "primal"}),
       flag_option("solver.check", "solve by a second method as well, and report the differences", c.solver.check),
       choice_option("solver.eigensolver", "cholesky, spectral, primal: one- or two-stage ELPA, or ScaLAPACK",
@@ -80,7 +80,7 @@ std::vector<Option> solve_options(SolveConfig& c) {
           "is none",
           c.solver.warm_start, 0, most_samples),
       integer_option("solver.krylov-block", "B", "krylov: vectors multiplied by K at once; 0: by modes and storage",
-                     c.solver.block, 0, 4096),
+                     c.solver.krylov_block, 0, 4096),
       integer_option("solver.block-size", "NB", "block size of the distribution, even; made smaller for few samples",
                      c.solver.block_size, 2, 4096),
       text_option("solver.grid", "PxQ", "process grid; auto: as square as the number of ranks allows", c.solver.grid),
@@ -116,6 +116,18 @@ void check_consistency(const SolveConfig& c) {
          "--solver.method primal needs explicit features, which --kernel.type {} has not: choose linear, or "
          "--kernel.random-features for rbf and nngp",
          c.kernel.type);
+  }
+  const bool direct = c.solver.method != "auto" && c.solver.method != "krylov";
+  if (direct && !c.solver.check && (c.solver.warm_start.value_or(0) > 0 || c.solver.krylov_block > 0)) {
+    fail(ExitCode::input,
+         "--solver.warm-start and --solver.krylov-block are for krylov, not for --solver.method {}: leave "
+         "them out",
+         c.solver.method);
+  }
+  if (c.solver.method == "krylov" && !c.solver.check && c.solver.eigensolver != "auto") {
+    fail(ExitCode::input,
+         "--solver.eigensolver {} is for matrices, which --solver.method krylov has none of: leave it out",
+         c.solver.eigensolver);
   }
   if (!c.modes && (c.solver.method == "krylov" || c.kernel.storage != "double")) {
     fail(ExitCode::input,

@@ -46,7 +46,7 @@ struct SolveConfig {
     std::string method = "auto";
     double tolerance = 1e-10;
     std::optional<std::int64_t> warm_start;
-    std::int64_t block = 0;
+    std::int64_t krylov_block = 0;
     std::string eigensolver = "auto";
     bool check = false;
     std::int64_t block_size = 64;

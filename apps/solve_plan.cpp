@@ -1,5 +1,7 @@
 #include "solve_plan.hpp"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -26,16 +28,17 @@ double krylov_numbers(const SolveConfig& config, std::int64_t samples, std::int6
   const double kept = storage == "double" ? 0.5 : storage == "single" ? 0.25 : 0;
   const double part = 2 * static_cast<double>(subsample_pairs(config));
   const KrylovSizes sizes = krylov_sizes(samples, krylov_options(config));
-  // Q and K Q; the block, its image, what is outside; the vectors that a product makes.
-  const double vectors = share * (2.1 * static_cast<double>(sizes.basis) + 12 * static_cast<double>(sizes.width));
+  // Q and K Q; the block, its image, what is outside; the vectors that a product makes, one set for each thread.
+  const double each = static_cast<double>(sizes.width) * (10 + omp_get_max_threads());
+  const double vectors = share * (2.1 * static_cast<double>(sizes.basis) + each);
   const double inputs = storage == "double" ? own : 1.5 * own;
   const double meanwhile = storage == "double" ? std::max(visitors, vectors) : visitors + vectors;
   return kept * n * share + part * part / 2 / ranks + inputs + meanwhile;
 }
 
-double primal_numbers(std::int64_t samples, std::int64_t features, int ranks) {
+double primal_numbers(const SolveConfig& config, std::int64_t samples, std::int64_t features, int ranks) {
   const auto m = static_cast<double>(features);
-  return m * static_cast<double>(samples) / ranks + 512 * m +
+  return m * static_cast<double>(samples) / ranks + m * (512 + 2 * static_cast<double>(config.modes.value_or(0))) +
          m * m * (1 + contrastive_matrices(Factorisation::cholesky)) / ranks;
 }
 
@@ -46,12 +49,33 @@ double direct_numbers(const std::string& method, const Layout& layout, std::int6
                                                                                         : Factorisation::cholesky));
 }
 
+/// Numbers that the weights of random features are made of.
+double feature_weights(const SolveConfig& config, std::int64_t inputs) {
+  const auto f = static_cast<double>(config.kernel.random_features);
+  const double deeper =
+      config.kernel.type == "nngp" ? static_cast<double>(std::max<std::int64_t>(config.kernel.depth, 1) - 1) : 0;
+  return f * (static_cast<double>(inputs) + deeper * f);
+}
+
+/// @throws CollectiveError(memory) when a rank needs more bytes than its share of the node's free memory.
+void require_memory(const Communicator& comm, double needed, const std::string& what, const std::string& advice) {
+  const double bytes = max(comm, needed);
+  const std::int64_t ranks = max(comm, std::int64_t{ranks_on_node(comm)});
+  const auto seen = available_memory();
+  const std::int64_t unknown = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t available = min(comm, seen ? *seen / ranks : unknown);
+  if (available == unknown || bytes <= static_cast<double>(available)) return;
+  throw CollectiveError(ExitCode::memory,
+                        fmt::format("not enough memory for {} needs {} per rank, {} is available per rank; {}", what,
+                                    format_bytes(bytes), format_bytes(static_cast<double>(available)), advice));
+}
+
 /// Bytes that this rank will need at the peak.
 double memory_needed(const SolveConfig& config, const std::string& method, const Layout& layout, std::int64_t features,
                      int ranks) {
   const std::int64_t samples = layout.rows.n;
   const double numbers = method == "krylov"   ? krylov_numbers(config, samples, features, ranks)
-                         : method == "primal" ? primal_numbers(samples, features, ranks)
+                         : method == "primal" ? primal_numbers(config, samples, features, ranks)
                                               : direct_numbers(method, layout, features);
   const double outputs =
       static_cast<double>(*config.data.test + 4 * samples) * static_cast<double>(config.modes.value_or(0)) / ranks;
@@ -86,7 +110,7 @@ KrylovOptions krylov_options(const SolveConfig& config) {
   const std::int64_t modes = config.modes.value_or(1);
   KrylovOptions options{.modes = modes,
                         .tolerance = config.solver.tolerance,
-                        .block = config.solver.block,
+                        .block = config.solver.krylov_block,
                         .seed = static_cast<std::uint64_t>(config.seed)};
   if (options.block == 0 && config.kernel.storage == "none") options.block = std::max(recomputed_block, modes / 2);
   return options;
@@ -111,23 +135,20 @@ KrylovOptions subsample_options(const SolveConfig& config, std::int64_t samples)
 }
 
 void check_memory(const Communicator& comm, const SolveConfig& config, const std::string& method, const Layout& layout,
-                  std::int64_t features) {
-  const double bytes = max(comm, memory_needed(config, method, layout, features, comm.size()));
-  const std::int64_t ranks = max(comm, std::int64_t{ranks_on_node(comm)});
-  const auto seen = available_memory();
-  const std::int64_t unknown = std::numeric_limits<std::int64_t>::max();
-  const std::int64_t available = min(comm, seen ? *seen / ranks : unknown);
-  if (available != unknown && bytes > static_cast<double>(available)) {
-    throw CollectiveError(
-        ExitCode::memory,
-        fmt::format("not enough memory for --data.pairs {} (2n = {} samples), --data.test {} and --modes {}: "
-                    "--solver.method {} with --kernel.storage {} needs {} per rank, {} is available per rank; use more "
-                    "nodes, less data{}",
-                    *config.data.pairs, layout.rows.n, *config.data.test,
-                    config.modes ? fmt::format("{}", *config.modes) : "all", method, config.kernel.storage,
-                    format_bytes(bytes), format_bytes(static_cast<double>(available)),
-                    config.kernel.storage == "none" || !config.modes ? "" : ", or --kernel.storage none"));
-  }
+                  std::int64_t features, const std::string& purpose) {
+  const std::string modes = config.modes ? fmt::format("{}", *config.modes) : "all";
+  const std::string less = config.kernel.storage == "none" || !config.modes ? "" : ", or --kernel.storage none";
+  const std::string storage = method == "krylov" ? fmt::format(" with --kernel.storage {}", config.kernel.storage) : "";
+  require_memory(comm, memory_needed(config, method, layout, features, comm.size()),
+                 fmt::format("--data.pairs {} (2n = {} samples), --data.test {} and --modes {}: {}--solver.method {}{}",
+                             *config.data.pairs, layout.rows.n, *config.data.test, modes, purpose, method, storage),
+                 fmt::format("use more nodes, less data{}{}", less, purpose.empty() ? "" : ", or no --solver.check"));
+}
+
+void check_feature_memory(const Communicator& comm, const SolveConfig& config, std::int64_t inputs) {
+  require_memory(comm, 8 * feature_weights(config, inputs),
+                 fmt::format("--kernel.random-features {}: their weights", config.kernel.random_features),
+                 "ask for fewer");
 }
 
 }  // namespace stepwise

@@ -34,9 +34,11 @@ struct Layout {
 /// For the modes of that subsample.
 [[nodiscard]] KrylovOptions subsample_options(const SolveConfig& config, std::int64_t samples);
 
-/// Refuses at once what would die of memory after hours. Collective. @throws CollectiveError(memory) with the bytes
-/// that a rank needs and has.
+/// Refuses at once what would die of memory after hours; `purpose` is what the method is for. Collective.
+/// @throws CollectiveError(memory) with the bytes that a rank needs and has.
 void check_memory(const Communicator& comm, const SolveConfig& config, const std::string& method, const Layout& layout,
-                  std::int64_t features);
+                  std::int64_t features, const std::string& purpose = "");
+/// The same for the weights of random features of samples with `inputs` numbers, which every rank holds.
+void check_feature_memory(const Communicator& comm, const SolveConfig& config, std::int64_t inputs);
 
 }  // namespace stepwise

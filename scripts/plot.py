@@ -75,6 +75,8 @@ def read(path: Path) -> Result:
     if not h5py.is_hdf5(path):
         fail(f"{path}: not an HDF5 file")
     with h5py.File(path, "r") as file:
+        if "timescales" not in file and "spectrum/sign_count" in file:
+            fail(f"{path}: made with --modes all, which finds no modes to draw; its gammas are in /spectrum/gamma")
         gamma, tau = numbers(file, "spectrum/gamma", 1), numbers(file, "timescales/tau", 1)
         time, loss = numbers(file, "dynamics/time", 1), numbers(file, "dynamics/loss", 1)
         curves = numbers(file, "dynamics/lambda", 2)

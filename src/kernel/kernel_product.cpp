@@ -151,6 +151,7 @@ void KernelProduct<T>::tour(bool with_samples, std::vector<T> v, std::int64_t wi
   const int steps = ranks / 2 + 1;
   const SampleType<T> data_type(own_.features);
   const SampleType<T> vector_type(std::max(width, std::int64_t{1}));
+  (void)narrow(share(0).size(), "samples on one rank");  // the largest share: all ranks fail alike
   const std::int64_t own_count = share(rank).size();
   Visitor here;
   here.count = own_count;
@@ -291,11 +292,16 @@ void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, 
   // All tiles of a row belong to one thread, so nobody else writes to its part of y, and the order of sums is fixed.
   if (strips_.empty()) {
     const Buffers<T> entries(comm_, numbers(tile_rows, tile_cols));
-    const std::int64_t parts = ceil_div(meeting.rows.size(), tile_rows);
+    const auto parts = attempt(comm_, [&] {
+      std::vector<std::vector<Tile>> rows;
+      for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += tile_rows) {
+        rows.push_back(tiles_of(next_part(meeting.rows, row, tile_rows), meeting.cols, meeting.self()));
+      }
+      return rows;
+    });
 #pragma omp parallel for schedule(static, 1)
-    for (std::int64_t part = 0; part < parts; ++part) {
-      const Range rows = next_part(meeting.rows, meeting.rows.begin + part * tile_rows, tile_rows);
-      for (const Tile& tile : tiles_of(rows, meeting.cols, meeting.self())) {
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+      for (const Tile& tile : parts[part]) {
         const MatrixView<T> k{entries.mine(), tile.rows.size(), tile.cols.size(), tile.rows.size()};
         evaluate(kernel_, own_, tile.rows, *visitor.samples, tile.cols, k);
         use(tile, k);

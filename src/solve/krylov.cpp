@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::int64_t check_width = 8;  // random vectors that look for what the start may have missed
 constexpr std::int64_t check_steps = 2;  // and how many blocks deep they look
+constexpr int patient_looks = 6;         // at a basis without new positive values, before there are none
 constexpr int most_unseen = 6;           // steps between two small eigenproblems
 constexpr double rough_reach = 1e-6;     // by how much a search with rough products can bring residuals down
 
@@ -43,6 +44,7 @@ class Search {
   void start();
   void expand();
   void project(const std::vector<double>& gram);
+  [[nodiscard]] std::int64_t positive() const;
   [[nodiscard]] bool converged();
   [[nodiscard]] int steps_until_next_look(double worst) const;
   [[nodiscard]] std::vector<double> restart();
@@ -62,6 +64,8 @@ class Search {
   SmallEigenpairs ritz_;         // of h_
   std::vector<double> outside_;  // ||T y_i - theta_i y_i||_K of the leading Ritz vectors
   double first_residual_ = 0;
+  std::int64_t found_ = 0;           // positive Ritz values at the last look
+  int looks_without_more_ = 0;       // how often there were no more of them
   std::int64_t steps_checked_ = -1;  // steps since random vectors were to join to look for missed modes
   bool joined_ = false;              // and whether they have
   int unseen_ = 0;                   // steps since the last small eigenproblem
@@ -94,11 +98,23 @@ void Search::project(const std::vector<double>& gram) {
   }
 }
 
+/// How many of the leading Ritz values, at most as many as wanted, are more than rounding.
+std::int64_t Search::positive() const {
+  const double noise = std::max(noise_floor(t_.samples, norm_of_t()), rough() ? rough_reach * norm_of_t() : 0);
+  const std::int64_t most = std::min(options_.modes, basis_.size());
+  std::int64_t count = 0;
+  while (count < most && ritz_.values[static_cast<std::size_t>(count)] > noise) ++count;
+  return count;
+}
+
 bool Search::converged() {
   if (basis_.size() < options_.modes || ritz_.values.empty()) return false;
-  const double theta = ritz_.values.front();
-  if (ritz_.values[static_cast<std::size_t>(options_.modes - 1)] <= noise_floor(t_.samples, theta)) return false;
-  const double worst = *std::max_element(outside_.begin(), outside_.end()) / theta;
+  const std::int64_t found = positive();
+  const double unit = found > 0 ? ritz_.values.front() : norm_of_t();
+  double worst = 0;
+  for (std::int64_t i = 0; i < found; ++i) worst = std::max(worst, outside_[static_cast<std::size_t>(i)] / unit);
+  looks_without_more_ = found == found_ ? looks_without_more_ + 1 : 0;
+  found_ = found;
   if (first_residual_ == 0) first_residual_ = worst;
   if (options_.progress && worst > 0) {
     options_.progress(std::log(worst / first_residual_) /
@@ -109,7 +125,11 @@ bool Search::converged() {
   unseen_ = 0;
   // The random vectors join early enough for their steps to be of use to the others as well.
   if (steps_checked_ < 0 && worst <= 100 * goal_) steps_checked_ = 0;
-  return worst <= goal_ / 2 && steps_checked_ >= check_steps;
+  if (worst > goal_ / 2 || steps_checked_ < check_steps) return false;
+  // What is positive has converged, and the search, random vectors and restarts included, goes on without a new one.
+  const bool no_more = found < options_.modes && looks_without_more_ >= patient_looks && pairs_.restarts >= 2;
+  pairs_.exhausted = pairs_.exhausted || no_more;
+  return found == options_.modes || no_more;
 }
 
 /// Most of the steps that the residual, falling as it has since the last look, needs to reach the goal.
@@ -178,9 +198,19 @@ std::optional<KrylovPairs> Search::run() {
 }
 
 void Search::start() {
-  if (options_.start != nullptr) {
-    const std::int64_t count = std::min(options_.start->width, sizes_.width);
-    copy(options_.start->local().block(0, 0, count, options_.start->range.size()), basis_.w(count));
+  if (options_.start != nullptr && options_.start->width > 0) {
+    const BlockVector& given = *options_.start;
+    const std::int64_t count = std::min(given.width, sizes_.width);
+    const auto w = basis_.w(count);
+    copy(given.local().block(0, 0, count, given.range.size()), w);
+    // Of length one: their size must not bring K times them out of range.
+    const std::vector<double> squares = dots(comm_, given, given);
+    for (std::int64_t s = 0; s < w.cols; ++s) {
+      for (std::int64_t j = 0; j < count; ++j) {
+        const double square = squares[static_cast<std::size_t>(j)];
+        w(j, s) = square > 0 && std::isfinite(square) ? w(j, s) / std::sqrt(square) : 0;
+      }
+    }
     basis_.multiply(basis_.w(count), basis_.kw(count));
     if (basis_.append(count, 0) > 0) return;
   }
@@ -253,10 +283,7 @@ void Search::expand() {
 /// The wanted Ritz vectors with fresh products: made orthonormal once more, with their true residuals. True if these
 /// meet the tolerance, or the search cannot go on.
 bool Search::finished() {
-  std::int64_t d = 0;
-  const std::int64_t most = std::min(options_.modes, basis_.size());
-  const double noise = std::max(noise_floor(t_.samples, norm_of_t()), rough() ? rough_reach * norm_of_t() : 0);
-  while (d < most && ritz_.values[static_cast<std::size_t>(d)] > noise) ++d;
+  const std::int64_t d = positive();
   BlockVector a;
   BlockVector ka;
   attempt(comm_, [&] {

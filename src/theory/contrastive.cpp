@@ -184,11 +184,14 @@ void require_modes(std::int64_t d, std::int64_t pairs, std::int64_t found, doubl
                                     d, pairs, found, noise_floor));
 }
 
-void check_modes(ContrastiveModes& modes, DirectReport& direct) {
+void compare_trace(const ContrastiveModes& modes, DirectReport& report) {
   double total = 0;
   for (const double gamma : modes.gamma) total += gamma;
   const double largest = std::max(std::abs(modes.gamma.front()), std::abs(modes.gamma.back()));
-  direct.trace_error = std::abs(total - modes.mean_pair_kernel) / largest;
+  report.trace_error = std::abs(total - modes.mean_pair_kernel) / largest;
+}
+
+void check_modes(ContrastiveModes& modes, const DirectReport& direct) {
   double worst = 0;
   for (const double residual : modes.residuals) {
     if (!(residual <= worst)) worst = std::isfinite(residual) ? residual : std::numeric_limits<double>::infinity();
@@ -272,6 +275,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
   count_modes(modes, report);
   require_modes(d, n / views_per_pair, report.positive, modes.noise_floor * kernel.scale);
   modes.mean_pair_kernel = mean_pair_kernel(k) / kernel.scale;
+  compare_trace(modes, report);  // before Rayleigh quotients replace some: the shift cancels in the sum of all
   if (d > 0) finish_modes(kernel, w, pairs.vectors, modes);
   check_modes(modes, report);
   undo_scaling(modes, report, kernel.scale);

@@ -4,7 +4,6 @@
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/theory/contrastive.hpp"
 #include "stepwise/theory/pairing.hpp"
-#include "theory/direct.hpp"
 
 namespace stepwise {
 
@@ -24,8 +23,14 @@ ContrastiveModes krylov_modes(const Communicator& comm, const KernelOperator& t,
   const Stopwatch watch;
   KrylovPairs pairs = krylov_pairs(comm, t, options);
   const auto found = static_cast<std::int64_t>(pairs.values.size());
-  require_modes(options.modes, samples / views_per_pair, found,
-                noise_floor(samples, pairs.values.empty() ? 0 : pairs.values.front()));
+  if (found < options.modes) {
+    throw CollectiveError(
+        ExitCode::input,
+        fmt::format(
+            "--modes is {}, but the contrastive kernel of these {} pairs has only {} positive modes that krylov can "
+            "tell from rounding; --solver.method cholesky computes all eigenvalues",
+            options.modes, samples / views_per_pair, found));
+  }
   ContrastiveModes modes;
   modes.gamma = std::move(pairs.values);
   modes.dual = std::move(pairs.vectors);

@@ -120,9 +120,11 @@ void finish_modes(const Features& x, const std::vector<double>& g, std::int64_t 
   const std::vector<double> u = x.project(r);
   std::copy(quotients.begin(), quotients.end(), modes.gamma.begin());
   for (std::int64_t j = 0; j < d; ++j) {
-    double square = 0;  // ||r||_K^2 = |X^T r|^2
-    for (std::int64_t i = 0; i < x.count(); ++i) square += std::pow(u[static_cast<std::size_t>(i + j * x.count())], 2);
-    modes.residuals.push_back(std::sqrt(square) / quotients.front());
+    double square = 0;  // ||r||_K^2 = |X^T r|^2, in units of gamma_1: its square may overflow
+    for (std::int64_t i = 0; i < x.count(); ++i) {
+      square += std::pow(u[static_cast<std::size_t>(i + j * x.count())] / quotients.front(), 2);
+    }
+    modes.residuals.push_back(std::sqrt(square));
   }
   // Inside a cluster the quotients may leave their order by a rounding error.
   std::sort(modes.gamma.begin(), modes.gamma.begin() + d, std::greater<>());
@@ -169,8 +171,9 @@ ContrastiveModes primal_modes(const Samples& own, const std::shared_ptr<const Pr
   modes.gamma.insert(positive, static_cast<std::size_t>(samples - m), 0.0);
   report.eigensolve = std::move(pairs.report);
   count_modes(modes, report);
-  require_modes(std::max(d, std::int64_t{1}), samples / views_per_pair, report.positive, modes.noise_floor);
+  require_modes(d, samples / views_per_pair, report.positive, modes.noise_floor);
   modes.mean_pair_kernel = mean_pair_kernel(LinearKernel{}, own, samples, x.comm);
+  compare_trace(modes, report);
   if (d > 0) finish_modes(x, replicate(pairs.vectors), d, modes);
   check_modes(modes, report);
   finish("dual vectors, residuals", 8 * n * features * static_cast<double>(d));

@@ -8,7 +8,7 @@ import numpy as np
 
 import reference
 from refusal import RefusalTest
-from support import ProgramTest, make_pairs, read_result
+from support import MEMORY, ProgramTest, make_pairs, read_result
 
 SYNTHETIC = {"data.pairs": 60, "views.crop": 12, "kernel.type": "ntk", "modes": 5}
 
@@ -76,6 +76,15 @@ class Storage(ProgramTest):
         self.assert_relative(read_result(warm).gamma, read_result(cold).gamma, 1e-11, "gamma")
 
 
+    def test_a_subsample_without_modes_is_no_obstacle(self) -> None:
+        first, second, _ = make_pairs(40, 6)
+        first[0] = second[0] = 0
+        path = self.write_pairs(first, second)
+        options = {"kernel.type": "linear", "modes": 3, "kernel.storage": "none", "solver.warm-start": 1}
+        expected = self.solve_pairs(path, {**options, "kernel.storage": "double", "solver.warm-start": 0})
+        self.assert_relative(self.solve_pairs(path, options, 2).gamma, expected.gamma[:3], 1e-11, "gamma")
+
+
 class Features(ProgramTest):
     def test_primal_with_random_features_is_their_linear_kernel(self) -> None:
         for kernel in ("rbf", "nngp"):
@@ -112,10 +121,14 @@ class Refusals(RefusalTest):
             ({"kernel.storage": "single", "solver.method": "cholesky"}, ["--kernel.storage single", "cholesky"]),
             ({"kernel.type": "laplace", "kernel.random-features": 10}, ["--kernel.random-features", "rbf and nngp"]),
             ({"kernel.type": "rbf", "kernel.random-features": 11}, ["--kernel.random-features is 11", "even"]),
+            ({"solver.warm-start": 20, "solver.method": "cholesky"}, ["--solver.warm-start", "krylov", "cholesky"]),
+            ({"solver.eigensolver": "elpa1", "solver.method": "krylov"}, ["--solver.eigensolver elpa1", "krylov"]),
             ({"solver.warm-start": 300, "solver.method": "krylov"}, ["--solver.warm-start is 300", "256 pairs"]),
         ):
             words = ["solve"] + [f"--{key}={value}" for key, value in {"modes": 2, **options}.items()]
             self.refuse(words, *patterns, ranks=(1, 3))
+        self.refuse(["solve", "--kernel.type=nngp", "--kernel.random-features=1000000"], "--kernel.random-features 1000000",
+                    "memory", code=MEMORY, ranks=(1, 2))
         few = self.write_pairs(*make_pairs(1, 8)[:2])  # too few samples for two process rows of blocks
         self.refuse(["solve", "--data.source=hdf5", f"--data.path={few}", "--modes=1", "--solver.eigensolver=elpa2"],
                     "--solver.eigensolver elpa2", "fewer ranks", ranks=(2, 4))

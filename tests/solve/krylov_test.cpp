@@ -150,6 +150,20 @@ TEST(Krylov, MoreModesThanPositiveOnesEndsAfterTheWholeRange) {
   check({"rank two", cases()[5].entry}, 40, {.modes = 5, .block = 4});
 }
 
+/// Many negative modes, and far more range than the basis can hold: after some restarts three positive ones are all.
+TEST(Krylov, FewPositiveModesAmongManyNegativeOnes) {
+  const Entry mostly_negative = [](auto i, auto j) {
+    double k = i / 2 == j / 2 ? (i == j ? 1.0 : -0.9) * (1 + 1 / (1.0 + static_cast<double>(i / 2))) : 0.0;
+    for (const double c : {1.0, 2.0, 3.0}) {
+      k += std::cos(c * static_cast<double>(i / 2)) * std::cos(c * static_cast<double>(j / 2)) / c;
+    }
+    return k;
+  };
+  const KrylovOptions options{.modes = 8, .block = 3};
+  check({"mostly negative", mostly_negative}, 300, options);
+  EXPECT_LT(krylov_sizes(300, options).basis, 100);
+}
+
 TEST(Krylov, MultiplicitiesBeyondTheBlock) {
   check({"identity", cases()[3].entry}, 40, {.modes = 15, .block = 2});
   // Ten copies of one spectrum.
@@ -257,9 +271,12 @@ TEST(Krylov, AGoodStartSavesRounds) {
   EXPECT_LT(warm.rounds, random.rounds - 2);
   for (std::size_t j = 0; j < 6; ++j) EXPECT_NEAR(warm.values[j], random.values[j], 1e-13);
   // Nothing to start from is as good as no start.
-  const BlockVector nothing = make_block_vector(world(), n, 6, 2);
-  const KrylovPairs cold = krylov_pairs(world(), operator_of(product, n), {.modes = 6, .block = 6, .start = &nothing});
-  for (std::size_t j = 0; j < 6; ++j) EXPECT_NEAR(cold.values[j], random.values[j], 1e-13);
+  for (const std::int64_t width : {6, 0}) {
+    const BlockVector nothing = make_block_vector(world(), n, width, 2);
+    const KrylovPairs cold =
+        krylov_pairs(world(), operator_of(product, n), {.modes = 6, .block = 6, .start = &nothing});
+    for (std::size_t j = 0; j < 6; ++j) EXPECT_NEAR(cold.values[j], random.values[j], 1e-13);
+  }
 }
 
 TEST(Krylov, GivesUpWithTheResidualItReached) {

@@ -37,8 +37,8 @@ struct KrylovPairs {
   std::vector<double> residuals;  ///< ||T a - theta a||_K / theta_1, from products with K itself
   BlockVector vectors;            ///< A: a_i^T K a_j = delta_ij, one vector per value
   BlockVector kernel_vectors;     ///< K A
-  bool exhausted = false;         ///< the whole range of K was searched: there are no more positive eigenvalues
-  bool too_rough = false;         ///< rough products were not good enough and everything was done anew without them
+  bool exhausted = false;  ///< fewer positive eigenvalues than wanted: none turned up any more, or K has no more range
+  bool too_rough = false;  ///< rough products were not good enough and everything was done anew without them
   std::int64_t products = 0;      ///< vectors multiplied by K
   std::int64_t rounds = 0;        ///< block products, calls of kernel() and rough_kernel()
   std::int64_t rough_rounds = 0;  ///< those of rough_kernel()
@@ -49,7 +49,8 @@ struct KrylovPairs {
 /// The d algebraically largest eigenpairs of T by a block Krylov method with thick restarts, in the K inner product.
 ///
 /// A basis Q and its image K Q are kept, so the inner products that orthogonalisation needs cost no product with K: one
-/// block product per step. Every block is orthogonalised against the whole basis twice; Rayleigh-Ritz on Q^T K J K Q.
+/// block product per step. Every block is orthogonalised against the whole basis until that takes away no more than
+/// rounding; Rayleigh-Ritz on Q^T K J K Q.
 /// Directions without length in the K norm (K singular) are dropped. Multiple eigenvalues are found up to the block
 /// size by the start, and beyond it by the random vectors that join the basis before convergence is believed: they
 /// must not find anything larger. At the end a last Rayleigh-Ritz step and residuals from fresh products.
