@@ -33,8 +33,8 @@ class Search {
         h_(area(sizes_.basis, sizes_.basis)),
         goal_(std::max(options.tolerance, rough() ? rough_reach : 0)) {}
 
-  /// Nothing if products are too rough for the wanted values.
-  std::optional<KrylovPairs> run();
+  /// Sets too_rough where products are, for the wanted values; there is no result then.
+  KrylovPairs run();
 
  private:
   [[nodiscard]] bool rough() const { return t_.rough_kernel != nullptr; }
@@ -188,12 +188,16 @@ void Search::couple(MatrixView<const double> outside, const std::vector<double>&
   }
 }
 
-std::optional<KrylovPairs> Search::run() {
+KrylovPairs Search::run() {
   start();
   do {
     expand();
   } while (!finished());
-  if (failed_) return std::nullopt;
+  pairs_.too_rough = failed_;
+  pairs_.products = basis_.products;
+  pairs_.rounds = basis_.rounds;
+  pairs_.rough_rounds = basis_.rough_rounds;
+  pairs_.product_seconds = basis_.product_seconds;
   return std::move(pairs_);
 }
 
@@ -314,10 +318,6 @@ bool Search::finished() {
   const double root = std::sqrt(basis_.scale());
   for (double& x : a.data) x /= root;
   for (double& x : ka.data) x *= root;
-  pairs_.products = basis_.products;
-  pairs_.rounds = basis_.rounds;
-  pairs_.rough_rounds = basis_.rough_rounds;
-  pairs_.product_seconds = basis_.product_seconds;
   pairs_.vectors = std::move(a);
   pairs_.kernel_vectors = std::move(ka);
   return true;
@@ -402,13 +402,17 @@ KrylovPairs krylov_pairs(const Communicator& comm, const KernelOperator& t, cons
   const auto search = [&](const KernelOperator& op) {
     return attempt(comm, [&] { return std::make_unique<Search>(comm, op, options); })->run();
   };
-  std::optional<KrylovPairs> pairs = search(t);
-  if (pairs) return *std::move(pairs);
+  KrylovPairs pairs = search(t);
+  if (!pairs.too_rough) return pairs;
   KernelOperator exact = t;
   exact.rough_kernel = nullptr;
-  pairs = search(exact);
-  pairs->too_rough = true;
-  return *std::move(pairs);
+  KrylovPairs anew = search(exact);
+  anew.too_rough = true;
+  anew.products += pairs.products;
+  anew.rounds += pairs.rounds;
+  anew.rough_rounds = pairs.rough_rounds;
+  anew.product_seconds += pairs.product_seconds;
+  return anew;
 }
 
 }  // namespace stepwise
