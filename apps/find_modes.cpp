@@ -69,8 +69,8 @@ DistMatrix kernel_matrix(const Problem& problem, Report& report) {
 
 ContrastiveModes direct_modes(const Problem& problem, std::string& method, Report& report) {
   const std::int64_t d = problem.config.modes.value_or(0);
+  const EigensolverLadder ladder = wanted_eigensolver(problem, problem.samples, problem.layout.rows.block);
   const DistMatrix k = kernel_matrix(problem, report);
-  const EigensolverLadder ladder = wanted_eigensolver(problem, problem.samples, k.block());
   if (method != "spectral") {
     try {
       return timed(report, [&](const auto&) { return contrastive_modes(k, d, Factorisation::cholesky, ladder); });
@@ -84,11 +84,11 @@ ContrastiveModes direct_modes(const Problem& problem, std::string& method, Repor
 }
 
 ContrastiveModes modes_of_features(const Problem& problem, Report& report) {
-  const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
   const GridShape shape = problem.grid->shape();
   const std::int64_t block =
       fitting_block(problem.features, std::max(shape.rows, shape.cols), problem.config.solver.block_size, 1);
   const EigensolverLadder ladder = wanted_eigensolver(problem, problem.features, block);
+  const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
   return timed(report, [&](const auto&) {
     return primal_modes(own, problem.grid, problem.samples, block, problem.config.modes.value_or(0), ladder);
   });

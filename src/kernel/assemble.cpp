@@ -3,10 +3,7 @@
 #include <atomic>
 #include <vector>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
+#include "kernel/threads.hpp"
 #include "stepwise/dist/pblas.hpp"
 
 namespace stepwise {
@@ -50,12 +47,7 @@ DistMatrix assemble(const Kernel& kernel, const Samples& row_samples, const Samp
     evaluate(kernel, row_samples, rows, col_samples, cols,
              local.block(rows.begin, cols.begin, rows.size(), cols.size()));
     ++done;
-#ifdef _OPENMP
-    const bool reports = omp_get_thread_num() == 0;
-#else
-    const bool reports = true;
-#endif
-    if (reports && progress) progress(static_cast<double>(done) / static_cast<double>(tiles.size()));
+    if (thread_number() == 0 && progress) progress(static_cast<double>(done) / static_cast<double>(tiles.size()));
   }
   mirror_lower(k);
   return k;

@@ -5,10 +5,7 @@
 #include <atomic>
 #include <utility>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
+#include "kernel/threads.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
 
@@ -23,22 +20,6 @@ constexpr std::int64_t diagonal_rows = 128;
 // Stored tiles lie in strips of few rows, which BLAS multiplies with few vectors without packing them first.
 constexpr std::int64_t strip_rows = 64;
 constexpr std::int64_t strip_cols = 256;
-
-int thread_count() {
-#ifdef _OPENMP
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
-}
-
-int thread_number() {
-#ifdef _OPENMP
-  return omp_get_thread_num();
-#else
-  return 0;
-#endif
-}
 
 std::size_t numbers(std::int64_t rows, std::int64_t cols) {
   return static_cast<std::size_t>(rows * cols);

@@ -7,7 +7,7 @@
 
 namespace stepwise {
 
-KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel, ProductWithK rough) {
+KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel) {
   const double factor = 1 / static_cast<double>(samples);
   const auto pairing = [factor](MatrixView<double> v) {
     swap_views(v);
@@ -15,7 +15,7 @@ KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel, P
       for (std::int64_t j = 0; j < v.rows; ++j) v(j, s) *= factor;
     }
   };
-  return {samples, views_per_pair, std::move(kernel), pairing, std::move(rough)};
+  return {samples, views_per_pair, std::move(kernel), pairing};
 }
 
 ContrastiveModes krylov_modes(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options) {

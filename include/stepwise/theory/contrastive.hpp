@@ -93,8 +93,8 @@ inline constexpr double residual_limit = 1e-9;
 /// K V for V as BlockVector stores it, samples numbered pair by pair. Collective.
 using ProductWithK = std::function<void(MatrixView<const double>, MatrixView<double>)>;
 
-/// T = (1/N) P K, self-adjoint in the inner product u^T K v. `rough`, if given, computes K V in single precision.
-[[nodiscard]] KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel, ProductWithK rough = {});
+/// T = (1/N) P K, self-adjoint in the inner product u^T K v.
+[[nodiscard]] KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel);
 
 /// The d = options.modes leading modes from products with K alone (krylov_pairs of contrastive_operator).
 ///
