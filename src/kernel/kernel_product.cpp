@@ -249,6 +249,7 @@ void KernelProduct<T>::store(const Progress& progress) {
   strips_.clear();
   tour(true, {}, 0,
        [&](const Meeting& meeting, const Visitor& visitor) { store_strips(meeting, *visitor.samples, progress); });
+  if (progress) progress(1);
 }
 
 /// Adds what the rows of this rank and the visitor's columns have to do with each other: to y, and to `back` for the

@@ -262,6 +262,7 @@ TEST(Contrastive, TooManyModesSaysHowManyThereAre) {
     }
     return "accepted";
   };
+  EXPECT_NE(message(-1).find("from 1 to"), std::string::npos);
   EXPECT_NE(message(3).find("only 2 positive modes"), std::string::npos);
   EXPECT_NE(message(7).find("from 1 to"), std::string::npos);
   EXPECT_EQ(message(2), "accepted");
