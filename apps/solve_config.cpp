@@ -1,10 +1,14 @@
 #include "solve_config.hpp"
 
+#include <fmt/format.h>
+
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
 
 #include "stepwise/core/error.hpp"
+#include "stepwise/kernel/network_text.hpp"
 #include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
@@ -17,6 +21,8 @@ std::vector<Option> solve_options(SolveConfig& c) {
       auto_option("modes", "D|all",
                   "number of modes (embedding dimensions) to find; all: every gamma, and nothing else", c.modes, 1, any,
                   "all"),
+      choice_option("convention", "whose numbers the kernel of a ReLU network shall equal (docs/kernels.md)",
+                    c.convention, {"neural-tangents", "cntk", "cntk-fixed", "uci", "scikit-ntk"}),
       integer_option("seed", "N", "everything random is a function of this and of the sample's number", c.seed, 0, any),
       text_option("output", "FILE", "the HDF5 result file", c.output),
       flag_option("force", "replace an existing result file", c.force),
@@ -42,8 +48,15 @@ std::vector<Option> solve_options(SolveConfig& c) {
       choice_option("kernel.type", "the kernel", c.kernel.type,
                     {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk"}),
       integer_option("kernel.depth", "L", "hidden layers of the network (nngp, ntk)", c.kernel.depth, 0, 10'000),
-      choice_option("kernel.activation", "activation of the network (nngp, ntk)", c.kernel.activation,
-                    {"relu", "leaky-relu", "abs"}),
+      text_option("kernel.network", "LAYERS",
+                  "layers such as 'conv 3, relu, avgpool 2, conv 3 w=1.5 b=0.1, relu, gap, dense', or fc-L, cnn-L, "
+                  "cnn-gap-L, myrtle5, myrtle7, myrtle10; auto: fc-L with the depth (nngp, ntk)",
+                  c.kernel.network),
+      text_option(
+          "kernel.activation", "PHI",
+          "activation where kernel.network names none: relu, leaky-relu, abs, erf, gelu, sin, rbf [GAMMA], sign, "
+          "arccos ORDER, tanh, sigmoid, softplus, silu",
+          c.kernel.activation),
       real_option("kernel.slope", "A", "slope of leaky-relu below zero", c.kernel.slope, -unbounded, unbounded),
       real_option("kernel.weight-variance", "V", "weight variance of every layer (nngp, ntk)", c.kernel.weight_variance,
                   0, unbounded),
@@ -55,6 +68,10 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   c.kernel.readout_bias_variance, 0, unbounded),
       real_option("kernel.length-scale", "L", "l of rbf exp(-r^2/(2 l^2)), laplace exp(-r/l); 0: sqrt(features)",
                   c.kernel.length_scale, 0, unbounded),
+      choice_option("kernel.parameterization", "what the NTK differentiates by (docs/kernels.md)",
+                    c.kernel.parameterization, {"ntk", "standard"}),
+      integer_option("kernel.width", "W", "width of hidden layers, which the standard parameterization counts",
+                     c.kernel.width, 0, std::int64_t{1} << 40),
       integer_option("kernel.degree", "P", "p of polynomial (x.y/m + c)^p", c.kernel.degree, 1, 100),
       real_option("kernel.offset", "C", "c of polynomial (x.y/m + c)^p", c.kernel.offset, 0, unbounded),
       integer_option("kernel.random-features", "F",
@@ -141,6 +158,22 @@ void check_consistency(const SolveConfig& c) {
   if (!c.modes && c.solver.check) {
     fail(ExitCode::input, "--solver.check compares modes, and --modes all finds none: give their number");
   }
+  const bool network = c.kernel.type == "nngp" || c.kernel.type == "ntk";
+  if (!network && c.kernel.network != "auto") {
+    fail(ExitCode::input, "--kernel.network is given, but --kernel.type is {}: choose nngp or ntk", c.kernel.type);
+  }
+  if (!network && c.convention != "neural-tangents") {
+    fail(ExitCode::input, "--convention {} is about networks, but --kernel.type is {}: choose nngp or ntk",
+         c.convention, c.kernel.type);
+  }
+  if ((c.kernel.parameterization == "standard") != (c.kernel.width > 0)) {
+    fail(ExitCode::input,
+         "--kernel.parameterization standard and --kernel.width (of hidden layers, at least 1) belong together");
+  }
+  if (c.kernel.parameterization == "standard" && c.convention != "neural-tangents") {
+    fail(ExitCode::input, "--convention {} has a parameterization of its own: leave --kernel.parameterization out",
+         c.convention);
+  }
   if (c.solver.block_size % views_per_pair != 0) {
     fail(ExitCode::input, "--solver.block-size is {}, must be even: the two views of a pair stay in one block",
          c.solver.block_size);
@@ -182,22 +215,49 @@ PairSource open_pairs(SolveConfig& c) {
   return images;
 }
 
-Kernel make_kernel(SolveConfig& c, std::int64_t features) {
-  if (c.kernel.length_scale == 0) c.kernel.length_scale = std::sqrt(static_cast<double>(features));
+namespace {
+
+Network make_network(const SolveConfig& c, const ImageShape& shape) {
+  NetworkDefaults defaults{.hidden = {c.kernel.weight_variance, c.kernel.bias_variance},
+                           .readout = {*c.kernel.readout_weight_variance, *c.kernel.readout_bias_variance}};
+  try {
+    defaults.activation = parse_activation(c.kernel.activation);
+  } catch (const Error& error) {
+    fail(ExitCode::input, "--kernel.activation {}", error.what());
+  }
+  if (c.kernel.activation == "leaky-relu") defaults.activation = Rectifier{c.kernel.slope};
+  Network network{c.kernel.type == "ntk" ? NetworkKernel::ntk : NetworkKernel::nngp, {}, shape};
+  try {
+    network.layers = parse_layers(c.kernel.network, defaults);
+  } catch (const Error& error) {
+    fail(ExitCode::input, "--kernel.network: {}", error.what());
+  }
+  validate(network);
+  if (c.kernel.parameterization == "standard") {
+    use_standard_parameterisation(network, c.kernel.width, shape.size());
+  }
+  constexpr std::array conventions{std::pair("neural-tangents", Convention::neural_tangents),
+                                   std::pair("cntk", Convention::cntk), std::pair("cntk-fixed", Convention::cntk_fixed),
+                                   std::pair("uci", Convention::uci), std::pair("scikit-ntk", Convention::scikit_ntk)};
+  for (const auto& [name, convention] : conventions) {
+    if (c.convention == name) use_convention(network, convention, shape.size());
+  }
+  return network;
+}
+
+}  // namespace
+
+Kernel make_kernel(SolveConfig& c, const ImageShape& shape) {
+  if (c.kernel.length_scale == 0) c.kernel.length_scale = std::sqrt(static_cast<double>(shape.size()));
   c.kernel.readout_weight_variance = c.kernel.readout_weight_variance.value_or(c.kernel.weight_variance);
   c.kernel.readout_bias_variance = c.kernel.readout_bias_variance.value_or(c.kernel.bias_variance);
+  const bool network = c.kernel.type == "nngp" || c.kernel.type == "ntk";
+  if (network && c.kernel.network == "auto") c.kernel.network = fmt::format("fc-{}", c.kernel.depth);
   Kernel kernel = LinearKernel{};
   if (c.kernel.type == "polynomial") kernel = PolynomialKernel{c.kernel.degree, c.kernel.offset};
   if (c.kernel.type == "rbf") kernel = RbfKernel{c.kernel.length_scale};
   if (c.kernel.type == "laplace") kernel = LaplaceKernel{c.kernel.length_scale};
-  if (c.kernel.type == "nngp" || c.kernel.type == "ntk") {
-    ReluNetwork network{c.kernel.type == "ntk" ? NetworkKernel::ntk : NetworkKernel::nngp, {}};
-    if (c.kernel.activation == "leaky-relu") network.negative_slope = c.kernel.slope;
-    if (c.kernel.activation == "abs") network.negative_slope = -1;
-    network.layers.assign(static_cast<std::size_t>(c.kernel.depth), {c.kernel.weight_variance, c.kernel.bias_variance});
-    network.layers.push_back({*c.kernel.readout_weight_variance, *c.kernel.readout_bias_variance});
-    kernel = network;
-  }
+  if (network) kernel = make_network(c, shape);
   validate(kernel);
   return kernel;
 }

@@ -31,8 +31,11 @@ struct SolveConfig {
     std::string type = "ntk";
     std::string storage = "double";
     std::int64_t depth = 3;
+    std::string network = "auto";
     std::string activation = "relu";
     double slope = 0.01;
+    std::string parameterization = "ntk";
+    std::int64_t width = 0;
     double weight_variance = 2;
     double bias_variance = 0;
     std::optional<double> readout_weight_variance;
@@ -57,6 +60,7 @@ struct SolveConfig {
     std::int64_t points = 400;
     double t_max = 0;
   } dynamics;
+  std::string convention = "neural-tangents";
   std::optional<std::int64_t> modes = 10;  // nothing: all gammas, and no modes
   std::int64_t seed = 0;
   std::string output;
@@ -72,8 +76,8 @@ void check_consistency(const SolveConfig& config);
 /// Opens the data and replaces every "auto" about it by what it stands for. Local. @throws Error(input).
 [[nodiscard]] PairSource open_pairs(SolveConfig& config);
 
-/// The kernel for samples of `features` numbers; replaces every "auto" about it. @throws Error(input).
-[[nodiscard]] Kernel make_kernel(SolveConfig& config, std::int64_t features);
+/// The kernel for samples of this shape; replaces every "auto" about it. @throws Error(input).
+[[nodiscard]] Kernel make_kernel(SolveConfig& config, const ImageShape& shape);
 
 /// The process grid for `ranks` ranks. @throws Error(input) when --solver.grid is not P x Q = ranks.
 [[nodiscard]] GridShape grid_shape(const SolveConfig& config, int ranks);

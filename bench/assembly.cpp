@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
       gemm(1.0, Transpose::yes, {samples.data.data(), m, n, m}, Transpose::no, {samples.data.data(), m, n, m}, 0.0,
            {products.data(), n, n, n});
     };
-    const ReluNetwork ntk{NetworkKernel::ntk, std::vector<AffineLayer>(4)};
+    const Network ntk = fully_connected(NetworkKernel::ntk, std::vector<AffineLayer>(4));
     const SingleSamples single = to_single(samples);
     for (const auto& [name, kernel] :
          {std::pair<std::string, Kernel>("linear", LinearKernel{}),

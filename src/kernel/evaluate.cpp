@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernel/columns.hpp"
+#include "kernel/network_column.hpp"
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/gemm.hpp"
 
@@ -106,24 +107,25 @@ struct Evaluate {
     for (std::int64_t j = 0; j < out.cols; ++j) laplace_column(out.rows, k.length_scale, out.column(j));
   }
 
-  void operator()(const ReluNetwork& k) const {
-    const SignalLengths<T> row_lengths(k, x.squared_norms.data() + rows.begin, out.rows, x.features);
-    const SignalLengths<T> col_lengths(k, y.squared_norms.data() + cols.begin, out.cols, y.features);
+  void operator()(const Network& k) const {
+    const Signals<T> row_signals(k.layers, variances(x, rows));
+    const Signals<T> col_signals(k.layers, variances(y, cols));
     const T scale = 1 / static_cast<T>(x.features);
     constexpr auto nearby = static_cast<T>(too_close);
     PairColumn<T> pairs;
     for (std::int64_t j = 0; j < out.cols; ++j) {
       const T* other = y.sample(cols.begin + j);
-      const T v = col_lengths.input()[j];
+      const T v = col_signals.before(0)[j];
       for (std::int64_t first = 0; first < out.rows; first += column_chunk) {
         const std::int64_t count = std::min(column_chunk, out.rows - first);
         T* column = out.column(j) + first;
-        const T* u = row_lengths.input() + first;
+        const T* u = row_signals.before(0) + first;
         for (std::int64_t i = 0; i < count; ++i) {
           const T c = column[i] * scale;
           pairs.minus[i] = std::max(2 * (u[i] * v - c), T{0});
           pairs.plus[i] = std::max(2 * (u[i] * v + c), T{0});
           pairs.gap[i] = (xx(first + i) - yy(j)) * scale;
+          pairs.ntk[i] = 0;
         }
         for (std::int64_t i = 0; i < count; ++i) {
           const T product = u[i] * v;
@@ -131,9 +133,19 @@ struct Evaluate {
             refine(x.sample(rows.begin + first + i), other, u[i], v, i, pairs);
           }
         }
-        relu_network_column(k, row_lengths, first, count, col_lengths, j, pairs, column);
+        network_column<T>(k.layers, k.which, row_signals, first, count, col_signals, j, pairs, column);
       }
     }
+  }
+
+  /// |x|^2 / m.
+  static std::vector<double> variances(const BasicSamples<T>& samples, Range range) {
+    std::vector<double> result;
+    for (std::int64_t i = range.begin; i < range.end; ++i) {
+      result.push_back(static_cast<double>(samples.squared_norms[static_cast<std::size_t>(i)]) /
+                       static_cast<double>(samples.features));
+    }
+    return result;
   }
 
   /// Recomputes entry i of `pairs`, a nearly parallel or nearly antipodal pair of lengths u and v.

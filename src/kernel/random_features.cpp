@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <variant>
 
 #include "stepwise/core/error.hpp"
@@ -54,23 +55,49 @@ std::vector<double> fourier(const RandomFeatures& features, double length_scale,
   return result;
 }
 
-/// How many units the hidden layers have: one feature is left for the constant where the readout has a bias.
-std::int64_t hidden_width(const ReluNetwork& network, std::int64_t count) {
-  return count - (network.layers.back().bias_variance > 0 ? 1 : 0);
+/// Affine layers with one activation between each two, as random features need them; nothing for other networks.
+struct Perceptron {
+  std::vector<AffineLayer> hidden;
+  std::vector<Activation> activations;  ///< behind each hidden layer
+  AffineLayer readout;
+};
+
+std::optional<Perceptron> perceptron(const Network& network) {
+  Perceptron result;
+  const std::size_t layers = network.layers.size();
+  if (layers < 3 || layers % 2 == 0) return std::nullopt;
+  for (std::size_t l = 0; l < layers; l += 2) {
+    const auto* affine_layer = std::get_if<AffineLayer>(&network.layers[l]);
+    if (affine_layer == nullptr) return std::nullopt;
+    if (l + 1 == layers) {
+      result.readout = *affine_layer;
+      continue;
+    }
+    const auto* activation = std::get_if<Activation>(&network.layers[l + 1]);
+    if (activation == nullptr) return std::nullopt;
+    result.hidden.push_back(*affine_layer);
+    result.activations.push_back(*activation);
+  }
+  return result;
 }
 
-std::vector<double> activations(const RandomFeatures& features, const ReluNetwork& network,
+/// How many units the hidden layers have: one feature is left for the constant where the readout has a bias.
+std::int64_t hidden_width(const Perceptron& network, std::int64_t count) {
+  return count - (network.readout.bias_variance > 0 ? 1 : 0);
+}
+
+std::vector<double> activations(const RandomFeatures& features, const Perceptron& network,
                                 const std::vector<double>& data) {
   const std::int64_t width = hidden_width(network, features.count);
   std::vector<double> signal = data;
   std::int64_t inputs = features.inputs;
-  for (std::size_t l = 0; l + 1 < network.layers.size(); ++l) {
-    const double scale = std::sqrt(network.layers[l].weight_variance / static_cast<double>(inputs));
+  for (std::size_t l = 0; l < network.hidden.size(); ++l) {
+    const double scale = std::sqrt(network.hidden[l].weight_variance / static_cast<double>(inputs));
     signal = affine(features.weights[l], features.biases[l], width, inputs, signal, scale);
-    for (double& x : signal) x = x > 0 ? x : network.negative_slope * x;
+    for (double& x : signal) x = value(network.activations[l], x);
     inputs = width;
   }
-  const AffineLayer readout = network.layers.back();
+  const AffineLayer readout = network.readout;
   const double scale = std::sqrt(readout.weight_variance / static_cast<double>(width));
   for (double& x : signal) x *= scale;
   if (width == features.count) return signal;
@@ -95,17 +122,20 @@ RandomFeatures draw_features(const Kernel& kernel, std::int64_t inputs, std::int
     features.weights.push_back(normal_numbers(seed, 0, inputs, count / 2, 0));
     return features;
   }
-  const auto* network = std::get_if<ReluNetwork>(&kernel);
-  if (network == nullptr || network->which != NetworkKernel::nngp || network->layers.size() < 2) {
+  const auto* whole = std::get_if<Network>(&kernel);
+  const auto network = whole != nullptr && whole->which == NetworkKernel::nngp ? perceptron(*whole) : std::nullopt;
+  if (!network) {
     fail(ExitCode::input,
-         "--kernel.random-features {} stand for rbf and nngp kernels (of depth 1 or more) only: leave it out", count);
+         "--kernel.random-features {} stand for rbf and nngp kernels (fully connected, of depth 1 or more) only: leave "
+         "it out",
+         count);
   }
   const std::int64_t width = hidden_width(*network, count);
   if (width < 1) fail(ExitCode::input, "--kernel.random-features is {}, must be at least 2 with a bias", count);
-  for (std::size_t l = 0; l + 1 < network->layers.size(); ++l) {
+  for (std::size_t l = 0; l < network->hidden.size(); ++l) {
     const auto layer = static_cast<std::int64_t>(l);
     features.weights.push_back(normal_numbers(seed, layer, l == 0 ? inputs : width, width, 0));
-    const double bias = network->layers[l].bias_variance;
+    const double bias = network->hidden[l].bias_variance;
     features.biases.push_back(bias > 0 ? normal_numbers(seed, layer, width, 1, bias_view) : std::vector<double>{});
     for (double& x : features.biases.back()) x *= std::sqrt(bias);
   }
@@ -114,7 +144,7 @@ RandomFeatures draw_features(const Kernel& kernel, std::int64_t inputs, std::int
 
 std::vector<double> feature_vectors(const RandomFeatures& features, const std::vector<double>& data) {
   if (const auto* rbf = std::get_if<RbfKernel>(&features.kernel)) return fourier(features, rbf->length_scale, data);
-  return activations(features, std::get<ReluNetwork>(features.kernel), data);
+  return activations(features, *perceptron(std::get<Network>(features.kernel)), data);
 }
 
 }  // namespace stepwise

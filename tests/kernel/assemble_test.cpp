@@ -24,7 +24,7 @@ Samples samples_of(std::int64_t count, auto global_index) {
 }
 
 TEST(Assemble, SameMatrixOnEveryGridAndSymmetricToTheBit) {
-  const Kernel kernel = ReluNetwork{NetworkKernel::ntk, {{2, 0.1}, {2, 0.1}, {1, 0}}};
+  const Kernel kernel = fully_connected(NetworkKernel::ntk, {{2, 0.1}, {2, 0.1}, {1, 0}});
   for (const std::int64_t n : {2, 14, 90}) {
     const Samples all = samples_of(n, [](std::int64_t i) { return i; });
     std::vector<double> expected(static_cast<std::size_t>(n * n));

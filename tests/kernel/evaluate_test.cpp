@@ -23,6 +23,14 @@ double entry(const Kernel& kernel, const Vector& x, const Vector& y) {
   return out;
 }
 
+struct ReluNetwork {
+  NetworkKernel which;
+  std::vector<AffineLayer> layers;
+  double negative_slope;
+  // NOLINTNEXTLINE(google-explicit-constructor): stands for the kernel
+  operator Kernel() const { return fully_connected(which, layers, Rectifier{negative_slope}); }
+};
+
 ReluNetwork network(NetworkKernel which, std::size_t depth, AffineLayer hidden, AffineLayer readout, double slope = 0) {
   std::vector<AffineLayer> layers(depth, hidden);
   layers.push_back(readout);
@@ -201,8 +209,9 @@ TEST(ReluNetwork, TilesAgreeWithSingleEntries) {
   RandomStream random(5, Purpose::probe, 1);
   for (double& v : data) v = random.normal();
   const Samples samples = make_samples(m, data);
-  for (const Kernel& kernel : std::vector<Kernel>{network(NetworkKernel::ntk, 3, {2, 0.1}, {1, 0}), RbfKernel{3},
-                                                  LaplaceKernel{2}, PolynomialKernel{4, 0.5}, LinearKernel{}}) {
+  for (const Kernel& kernel :
+       std::vector<Kernel>{Kernel(network(NetworkKernel::ntk, 3, {2, 0.1}, {1, 0})), RbfKernel{3}, LaplaceKernel{2},
+                           PolynomialKernel{4, 0.5}, LinearKernel{}}) {
     const Range rows{3, n};
     const Range cols{1, 6};
     std::vector<double> out(static_cast<std::size_t>((rows.size() + 2) * cols.size()));
@@ -309,12 +318,10 @@ TEST(Kernel, BadParametersAreNamed) {
   EXPECT_NE(message(LaplaceKernel{-1}).find("length-scale is -1"), std::string::npos);
   EXPECT_NE(message(PolynomialKernel{0, 1}).find("--kernel.degree"), std::string::npos);
   EXPECT_NE(message(PolynomialKernel{2, -1}).find("--kernel.offset"), std::string::npos);
-  EXPECT_NE(message(network(NetworkKernel::ntk, 2, {-2, 0}, {1, 0})).find("--kernel.weight-variance is -2"),
+  EXPECT_NE(message(network(NetworkKernel::ntk, 2, {-2, 0}, {1, 0})).find("layer 1, dense (weight variance -2"),
             std::string::npos);
-  EXPECT_NE(message(network(NetworkKernel::ntk, 2, {2, -.1}, {1, 0})).find("--kernel.bias-variance"),
-            std::string::npos);
-  EXPECT_NE(message(network(NetworkKernel::ntk, 2, {2, 0}, {1, -1})).find("--kernel.readout-bias-variance"),
-            std::string::npos);
+  EXPECT_NE(message(network(NetworkKernel::ntk, 2, {2, -.1}, {1, 0})).find("bias variance must be"), std::string::npos);
+  EXPECT_NE(message(network(NetworkKernel::ntk, 2, {2, 0}, {1, -1})).find("layer 5, dense"), std::string::npos);
   EXPECT_EQ(message(network(NetworkKernel::ntk, 2, {2, 0}, {1, 0})), "accepted");
 }
 

@@ -69,7 +69,7 @@ void expect_products(const Kernel& kernel, std::int64_t n, Tiles tiles, double b
 /// Fewer samples than ranks, shares of unequal size, shares of several tiles, rows that end inside a tile.
 TEST(KernelProduct, AgreesWithSumsOverAllSamples) {
   for (const Kernel& kernel : {Kernel(LinearKernel{}), Kernel(RbfKernel{3}),
-                               Kernel(ReluNetwork{NetworkKernel::ntk, {{2, 0.1}, {2, 0}, {1, 0}}})}) {
+                               Kernel(fully_connected(NetworkKernel::ntk, {{2, 0.1}, {2, 0}, {1, 0}}))}) {
     for (const std::int64_t n : {2, 6, 26, 1100}) {
       for (const Tiles tiles : {Tiles::stored, Tiles::evaluated}) {
         expect_products<double>(kernel, n, tiles, 50 * std::numeric_limits<double>::epsilon());

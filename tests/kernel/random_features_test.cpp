@@ -26,9 +26,9 @@ std::vector<double> data() {
 /// Inner products of the features against the kernel: within five standard errors, and nearer with more features.
 TEST(RandomFeatures, ConvergeToTheirKernel) {
   const Kernel rbf = RbfKernel{2};
-  const Kernel shallow = ReluNetwork{NetworkKernel::nngp, {{2, 0}, {1.5, 0}}};
-  const Kernel leaky = ReluNetwork{NetworkKernel::nngp, {{2, 0}, {1, 0.1}, {1, 0}}, -0.4};
-  const Kernel deep = ReluNetwork{NetworkKernel::nngp, {{2, 0.3}, {1.2, 0.1}, {2, 0.2}}};
+  const Kernel shallow = fully_connected(NetworkKernel::nngp, {{2, 0}, {1.5, 0}});
+  const Kernel leaky = fully_connected(NetworkKernel::nngp, {{2, 0}, {1, 0.1}, {1, 0}}, Rectifier{-0.4});
+  const Kernel deep = fully_connected(NetworkKernel::nngp, {{2, 0.3}, {1.2, 0.1}, {2, 0.2}});
   const Samples samples = make_samples(m, data());
   for (const Kernel& kernel : {rbf, shallow, leaky, deep}) {
     std::vector<double> expected(n * n);
@@ -88,9 +88,9 @@ TEST(RandomFeatures, RefusalsNameTheOption) {
   };
   EXPECT_NE(message(RbfKernel{1}, 7).find("--kernel.random-features is 7, must be even"), std::string::npos);
   EXPECT_NE(message(LinearKernel{}, 8).find("rbf and nngp"), std::string::npos);
-  EXPECT_NE(message(ReluNetwork{NetworkKernel::ntk, {{2, 0}, {2, 0}}}, 8).find("rbf and nngp"), std::string::npos);
-  EXPECT_NE(message(ReluNetwork{NetworkKernel::nngp, {{2, 0}}}, 8).find("depth 1"), std::string::npos);
-  EXPECT_NE(message(ReluNetwork{NetworkKernel::nngp, {{2, 0}, {2, 1}}}, 1).find("at least 2"), std::string::npos);
+  EXPECT_NE(message(fully_connected(NetworkKernel::ntk, {{2, 0}, {2, 0}}), 8).find("rbf and nngp"), std::string::npos);
+  EXPECT_NE(message(fully_connected(NetworkKernel::nngp, {{2, 0}}), 8).find("depth 1"), std::string::npos);
+  EXPECT_NE(message(fully_connected(NetworkKernel::nngp, {{2, 0}, {2, 1}}), 1).find("at least 2"), std::string::npos);
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ TEST(Contrastive, PositiveDefiniteKernelsHaveInertiaNN) {
 
 TEST(Contrastive, SumOfGammasIsTheMeanPairKernel) {
   const Pairs pairs = random_pairs(20, 5, .5);
-  const Kernel kernel = ReluNetwork{NetworkKernel::ntk, {{2, 0}, {2, 0}, {2, 0}}};
+  const Kernel kernel = fully_connected(NetworkKernel::ntk, {{2, 0}, {2, 0}, {2, 0}});
   double mean = 0;
   for (std::int64_t i = 0; i < 20; ++i) {
     double k = 0;

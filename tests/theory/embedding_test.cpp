@@ -80,7 +80,7 @@ TEST(Embedding, IsWhiteOverPairs) {
 TEST(Embedding, OutOfSampleFormulaAgreesWithTheDefinition) {
   const Pairs pairs = random_pairs(25, 6, .4);
   const Pairs fresh = random_pairs(300, 6, 1, 99);  // more than two batches
-  const Kernel kernel = ReluNetwork{NetworkKernel::ntk, {{2, .1}, {2, .1}, {2, .1}}};
+  const Kernel kernel = fully_connected(NetworkKernel::ntk, {{2, .1}, {2, .1}, {2, .1}});
   const std::int64_t d = 5;
   for (const auto& grid : every_grid()) {
     const Embedding embedding = embedding_of(kernel, pairs, grid, d);
