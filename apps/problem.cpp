@@ -10,9 +10,45 @@ namespace stepwise {
 namespace {
 
 /// As the kernel sees them, from one column of numbers each.
-Samples prepare(const Problem& problem, std::int64_t inputs, std::vector<double> data) {
-  if (problem.map) data = feature_vectors(*problem.map, data);
-  return make_samples(problem.map ? problem.map->count : inputs, std::move(data));
+Samples prepare(const Problem& problem, std::vector<double> data) {
+  if (problem.map) data = std::visit([&](const auto& map) { return feature_vectors(map, data); }, *problem.map);
+  return make_samples(problem.features, std::move(data));
+}
+
+/// What of the kernel a map leaves to do, and in words.
+struct Mapped {
+  Kernel kernel;
+  std::string convention;
+  std::int64_t features = 0;
+};
+
+Mapped behind(const RandomFeatures& map) {
+  return {LinearKernel{}, fmt::format("x.y of {} random features of {}", map.count, describe(map.kernel)), map.count};
+}
+Mapped behind(const TangentFeatures& map) {
+  return {map.kernel, describe(map.of), map.count};
+}
+
+}  // namespace
+
+namespace {
+
+/// Nothing where the kernel takes the samples themselves. Collective. @throws CollectiveError(input or memory).
+std::optional<FeatureMap> draw_map(const Communicator& comm, const SolveConfig& config, const Kernel& kernel,
+                                   std::int64_t inputs) {
+  const auto seed = static_cast<std::uint64_t>(config.seed);
+  if (config.kernel.type == "empirical-ntk") {
+    const FiniteNetworks networks = finite_networks(config, kernel);
+    check_map_memory(comm, attempt(comm, [&] { return tangent_numbers(networks, inputs); }),
+                     fmt::format("--kernel.networks {}, --kernel.width {} and --kernel.outputs {}: their weights",
+                                 networks.networks, networks.width, networks.outputs));
+    return attempt(comm, [&] { return FeatureMap(draw_networks(networks, inputs, seed)); });
+  }
+  const std::int64_t count = config.kernel.random_features;
+  if (count == 0) return std::nullopt;
+  check_map_memory(comm, attempt(comm, [&] { return feature_numbers(kernel, inputs, count); }),
+                   fmt::format("--kernel.random-features {}: their weights", count));
+  return attempt(comm, [&] { return FeatureMap(draw_features(kernel, inputs, count, seed)); });
 }
 
 }  // namespace
@@ -21,8 +57,7 @@ Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pa
   const std::int64_t n = pair_count(pairs);
   const std::int64_t samples = views_per_pair * n;
   const std::int64_t inputs = sample_shape(pairs).size();
-  if (config.kernel.random_features > 0) check_feature_memory(comm, config, inputs);
-  auto [kernel, map, shape] = attempt(comm, [&] {
+  const auto [wanted, shape] = attempt(comm, [&] {
     if (config.modes.value_or(1) > n) {
       fail(ExitCode::input, "--modes is {}, but {} pairs (2n = {} samples) have at most {} positive modes",
            *config.modes, n, samples, n);
@@ -30,28 +65,17 @@ Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pa
     if (subsample_pairs(config) > n) {
       fail(ExitCode::input, "--solver.warm-start is {}, but there are {} pairs", subsample_pairs(config), n);
     }
-    const Kernel wanted = make_kernel(config, sample_shape(pairs));
-    std::optional<RandomFeatures> features;
-    if (config.kernel.random_features > 0) {
-      features = draw_features(wanted, inputs, config.kernel.random_features, static_cast<std::uint64_t>(config.seed));
-    }
-    return std::tuple(wanted, std::move(features), grid_shape(config, comm.size()));
+    return std::pair(make_kernel(config, sample_shape(pairs)), grid_shape(config, comm.size()));
   });
-  std::string convention = describe(kernel);
-  std::int64_t features = inputs;
-  if (map) {
-    convention = fmt::format("x.y of {} random features of {}", map->count, convention);
-    features = map->count;
-    kernel = LinearKernel{};
-  }
+  std::optional<FeatureMap> map = draw_map(comm, config, wanted, inputs);
+  const Mapped seen =
+      map ? std::visit([](const auto& m) { return behind(m); }, *map) : Mapped{wanted, describe(wanted), inputs};
   const auto grid = ProcessGrid::create(comm, shape);
   const std::int64_t block =
       fitting_block(samples, std::max(shape.rows, shape.cols), config.solver.block_size, views_per_pair);
-  return {comm,     config,
-          pairs,    std::move(map),
-          kernel,   std::move(convention),
-          grid,     kernel_layout(*grid, samples, block),
-          features, samples};
+  return {comm,          config,          pairs, std::move(map),
+          seen.kernel,   seen.convention, grid,  kernel_layout(*grid, samples, block),
+          seen.features, samples};
 }
 
 void standardise_pairs(const Communicator& comm, PairSource& pairs) {
@@ -78,7 +102,7 @@ Samples load_samples(const Problem& problem, const std::vector<std::int64_t>& nu
   const auto count = static_cast<std::int64_t>(numbers.size());
   std::vector<double> data(static_cast<std::size_t>(inputs * count));
   read_samples(problem.pairs, numbers, {data.data(), inputs, count, inputs});
-  return prepare(problem, inputs, std::move(data));
+  return prepare(problem, std::move(data));
 }
 
 Samples load_range(const Problem& problem, Range range) {
@@ -96,7 +120,7 @@ Samples load_tests(const Problem& problem, Range range) {
   const std::int64_t inputs = sample_shape(problem.pairs).size();
   std::vector<double> data(static_cast<std::size_t>(inputs * range.size()));
   read_tests(problem.pairs, range, {data.data(), inputs, range.size(), inputs});
-  return prepare(problem, inputs, std::move(data));
+  return prepare(problem, std::move(data));
 }
 
 }  // namespace stepwise

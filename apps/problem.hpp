@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "solve_config.hpp"
@@ -14,12 +15,15 @@
 
 namespace stepwise {
 
+/// What samples go through before the kernel sees them.
+using FeatureMap = std::variant<RandomFeatures, TangentFeatures>;
+
 /// What is given: positive pairs, a kernel, and where its matrix would live.
 struct Problem {
   const Communicator& comm;
   const SolveConfig& config;
   const PairSource& pairs;
-  std::optional<RandomFeatures> map;  ///< what samples go through before the kernel sees them
+  std::optional<FeatureMap> map;
   Kernel kernel;
   std::string convention;  ///< the kernel in words
   std::shared_ptr<const ProcessGrid> grid;

@@ -46,11 +46,11 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   unbounded),
 
       choice_option("kernel.type", "the kernel", c.kernel.type,
-                    {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk"}),
-      integer_option("kernel.depth", "L", "hidden layers of the network (nngp, ntk)", c.kernel.depth, 0, 10'000),
+                    {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk", "empirical-ntk"}),
+      integer_option("kernel.depth", "L", "hidden layers of the network (networks)", c.kernel.depth, 0, 10'000),
       text_option("kernel.network", "LAYERS",
                   "layers such as 'conv 3, relu, avgpool 2, conv 3 w=1.5 b=0.1, relu, gap, dense', or fc-L, cnn-L, "
-                  "cnn-gap-L, myrtle5, myrtle7, myrtle10; auto: fc-L with the depth (nngp, ntk)",
+                  "cnn-gap-L, myrtle5, myrtle7, myrtle10; auto: fc-L with the depth",
                   c.kernel.network),
       text_option(
           "kernel.activation", "PHI",
@@ -58,9 +58,9 @@ std::vector<Option> solve_options(SolveConfig& c) {
           "arccos ORDER, tanh, sigmoid, softplus, silu",
           c.kernel.activation),
       real_option("kernel.slope", "A", "slope of leaky-relu below zero", c.kernel.slope, -unbounded, unbounded),
-      real_option("kernel.weight-variance", "V", "weight variance of every layer (nngp, ntk)", c.kernel.weight_variance,
+      real_option("kernel.weight-variance", "V", "weight variance of every layer (networks)", c.kernel.weight_variance,
                   0, unbounded),
-      real_option("kernel.bias-variance", "V", "bias variance of every layer (nngp, ntk)", c.kernel.bias_variance, 0,
+      real_option("kernel.bias-variance", "V", "bias variance of every layer (networks)", c.kernel.bias_variance, 0,
                   unbounded),
       auto_option("kernel.readout-weight-variance", "V", "the same of the readout layer; auto: as the others",
                   c.kernel.readout_weight_variance, 0, unbounded),
@@ -70,8 +70,16 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   c.kernel.length_scale, 0, unbounded),
       choice_option("kernel.parameterization", "what the NTK differentiates by (docs/kernels.md)",
                     c.kernel.parameterization, {"ntk", "standard"}),
-      integer_option("kernel.width", "W", "width of hidden layers, which the standard parameterization counts",
-                     c.kernel.width, 0, std::int64_t{1} << 40),
+      integer_option(
+          "kernel.width", "W",
+          "width of hidden layers: of finite networks (empirical-ntk), or what the standard parameterization counts",
+          c.kernel.width, 0, std::int64_t{1} << 40),
+      integer_option("kernel.networks", "S", "empirical-ntk: mean over so many networks", c.kernel.networks, 1,
+                     most_networks),
+      integer_option("kernel.outputs", "K", "empirical-ntk: outputs of each network", c.kernel.outputs, 1, most_width),
+      choice_option("kernel.multi-output",
+                    "empirical-ntk: mean of the outputs' kernels, or that of sum_k f_k / sqrt(K)",
+                    c.kernel.multi_output, {"trace", "scalar"}),
       integer_option("kernel.degree", "P", "p of polynomial (x.y/m + c)^p", c.kernel.degree, 1, 100),
       real_option("kernel.offset", "C", "c of polynomial (x.y/m + c)^p", c.kernel.offset, 0, unbounded),
       integer_option("kernel.random-features", "F",
@@ -110,6 +118,14 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   1e100),
   };
 }
+
+namespace {
+
+bool is_network(const SolveConfig& c) {
+  return c.kernel.type == "nngp" || c.kernel.type == "ntk" || c.kernel.type == "empirical-ntk";
+}
+
+}  // namespace
 
 void check_consistency(const SolveConfig& c) {
   if (c.output.empty()) fail(ExitCode::input, "--output is missing: name the result file, for example --output out.h5");
@@ -158,17 +174,38 @@ void check_consistency(const SolveConfig& c) {
   if (!c.modes && c.solver.check) {
     fail(ExitCode::input, "--solver.check compares modes, and --modes all finds none: give their number");
   }
-  const bool network = c.kernel.type == "nngp" || c.kernel.type == "ntk";
+  const bool finite = c.kernel.type == "empirical-ntk";
+  const bool network = is_network(c);
   if (!network && c.kernel.network != "auto") {
-    fail(ExitCode::input, "--kernel.network is given, but --kernel.type is {}: choose nngp or ntk", c.kernel.type);
+    fail(ExitCode::input, "--kernel.network is given, but --kernel.type is {}: choose nngp, ntk or empirical-ntk",
+         c.kernel.type);
   }
   if (!network && c.convention != "neural-tangents") {
-    fail(ExitCode::input, "--convention {} is about networks, but --kernel.type is {}: choose nngp or ntk",
-         c.convention, c.kernel.type);
-  }
-  if ((c.kernel.parameterization == "standard") != (c.kernel.width > 0)) {
     fail(ExitCode::input,
-         "--kernel.parameterization standard and --kernel.width (of hidden layers, at least 1) belong together");
+         "--convention {} is about networks, but --kernel.type is {}: choose nngp, ntk or empirical-ntk", c.convention,
+         c.kernel.type);
+  }
+  const bool standard = c.kernel.parameterization == "standard";
+  if ((finite || standard) && c.kernel.width == 0) {
+    fail(ExitCode::input, "--kernel.{} needs --kernel.width, that of hidden layers, at least 1",
+         finite ? "type empirical-ntk" : "parameterization standard");
+  }
+  if (!finite && !standard && c.kernel.width > 0) {
+    fail(ExitCode::input,
+         "--kernel.width {} is for --kernel.type empirical-ntk or --kernel.parameterization standard: an infinite "
+         "network has none, leave it out",
+         c.kernel.width);
+  }
+  if (!finite && (c.kernel.networks != 1 || c.kernel.outputs != 1 || c.kernel.multi_output != "trace")) {
+    fail(ExitCode::input,
+         "--kernel.networks, --kernel.outputs and --kernel.multi-output are for --kernel.type empirical-ntk, not {}: "
+         "leave them out",
+         c.kernel.type);
+  }
+  if (finite && c.kernel.random_features > 0) {
+    fail(ExitCode::input,
+         "--kernel.random-features {} stand for rbf and nngp kernels, not for empirical-ntk: leave it out",
+         c.kernel.random_features);
   }
   if (c.kernel.parameterization == "standard" && c.convention != "neural-tangents") {
     fail(ExitCode::input, "--convention {} has a parameterization of its own: leave --kernel.parameterization out",
@@ -226,7 +263,7 @@ Network make_network(const SolveConfig& c, const ImageShape& shape) {
     fail(ExitCode::input, "--kernel.activation {}", error.what());
   }
   if (c.kernel.activation == "leaky-relu") defaults.activation = Rectifier{c.kernel.slope};
-  Network network{c.kernel.type == "ntk" ? NetworkKernel::ntk : NetworkKernel::nngp, {}, shape};
+  Network network{c.kernel.type == "nngp" ? NetworkKernel::nngp : NetworkKernel::ntk, {}, shape};
   try {
     network.layers = parse_layers(c.kernel.network, defaults);
   } catch (const Error& error) {
@@ -251,7 +288,7 @@ Kernel make_kernel(SolveConfig& c, const ImageShape& shape) {
   if (c.kernel.length_scale == 0) c.kernel.length_scale = std::sqrt(static_cast<double>(shape.size()));
   c.kernel.readout_weight_variance = c.kernel.readout_weight_variance.value_or(c.kernel.weight_variance);
   c.kernel.readout_bias_variance = c.kernel.readout_bias_variance.value_or(c.kernel.bias_variance);
-  const bool network = c.kernel.type == "nngp" || c.kernel.type == "ntk";
+  const bool network = is_network(c);
   if (network && c.kernel.network == "auto") c.kernel.network = fmt::format("fc-{}", c.kernel.depth);
   Kernel kernel = LinearKernel{};
   if (c.kernel.type == "polynomial") kernel = PolynomialKernel{c.kernel.degree, c.kernel.offset};
@@ -260,6 +297,11 @@ Kernel make_kernel(SolveConfig& c, const ImageShape& shape) {
   if (network) kernel = make_network(c, shape);
   validate(kernel);
   return kernel;
+}
+
+FiniteNetworks finite_networks(const SolveConfig& c, const Kernel& kernel) {
+  return {std::get<Network>(kernel), c.kernel.width, c.kernel.networks, c.kernel.outputs,
+          c.kernel.multi_output == "trace" ? MultiOutput::trace : MultiOutput::scalar};
 }
 
 GridShape grid_shape(const SolveConfig& c, int ranks) {

@@ -8,7 +8,7 @@
 #include "stepwise/cli/options.hpp"
 #include "stepwise/data/pairs.hpp"
 #include "stepwise/dist/process_grid.hpp"
-#include "stepwise/kernel/kernel.hpp"
+#include "stepwise/kernel/empirical_ntk.hpp"
 
 namespace stepwise {
 
@@ -36,6 +36,9 @@ struct SolveConfig {
     double slope = 0.01;
     std::string parameterization = "ntk";
     std::int64_t width = 0;
+    std::int64_t networks = 1;
+    std::int64_t outputs = 1;
+    std::string multi_output = "trace";
     double weight_variance = 2;
     double bias_variance = 0;
     std::optional<double> readout_weight_variance;
@@ -76,8 +79,12 @@ void check_consistency(const SolveConfig& config);
 /// Opens the data and replaces every "auto" about it by what it stands for. Local. @throws Error(input).
 [[nodiscard]] PairSource open_pairs(SolveConfig& config);
 
-/// The kernel for samples of this shape; replaces every "auto" about it. @throws Error(input).
+/// The kernel for samples of this shape, for finite networks that of infinite ones; replaces every "auto" about it.
+/// @throws Error(input).
 [[nodiscard]] Kernel make_kernel(SolveConfig& config, const ImageShape& shape);
+
+/// The finite networks of --kernel.type empirical-ntk, given what make_kernel returned.
+[[nodiscard]] FiniteNetworks finite_networks(const SolveConfig& config, const Kernel& kernel);
 
 /// The process grid for `ranks` ranks. @throws Error(input) when --solver.grid is not P x Q = ranks.
 [[nodiscard]] GridShape grid_shape(const SolveConfig& config, int ranks);

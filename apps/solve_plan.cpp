@@ -49,14 +49,6 @@ double direct_numbers(const std::string& method, const Layout& layout, std::int6
                                                                                         : Factorisation::cholesky));
 }
 
-/// Numbers that the weights of random features are made of.
-double feature_weights(const SolveConfig& config, std::int64_t inputs) {
-  const auto f = static_cast<double>(config.kernel.random_features);
-  const double deeper =
-      config.kernel.type == "nngp" ? static_cast<double>(std::max<std::int64_t>(config.kernel.depth, 1) - 1) : 0;
-  return f * (static_cast<double>(inputs) + deeper * f);
-}
-
 /// @throws CollectiveError(memory) when a rank needs more bytes than its share of the node's free memory.
 void require_memory(const Communicator& comm, double needed, const std::string& what, const std::string& advice) {
   const double bytes = max(comm, needed);
@@ -145,10 +137,8 @@ void check_memory(const Communicator& comm, const SolveConfig& config, const std
                  fmt::format("use more nodes, less data{}{}", less, purpose.empty() ? "" : ", or no --solver.check"));
 }
 
-void check_feature_memory(const Communicator& comm, const SolveConfig& config, std::int64_t inputs) {
-  require_memory(comm, 8 * feature_weights(config, inputs),
-                 fmt::format("--kernel.random-features {}: their weights", config.kernel.random_features),
-                 "ask for fewer");
+void check_map_memory(const Communicator& comm, double numbers, const std::string& what) {
+  require_memory(comm, 8 * numbers, what, "ask for fewer");
 }
 
 }  // namespace stepwise

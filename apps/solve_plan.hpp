@@ -38,7 +38,7 @@ struct Layout {
 /// @throws CollectiveError(memory) with the bytes that a rank needs and has.
 void check_memory(const Communicator& comm, const SolveConfig& config, const std::string& method, const Layout& layout,
                   std::int64_t features, const std::string& purpose = "");
-/// The same for the weights of random features of samples with `inputs` numbers, which every rank holds.
-void check_feature_memory(const Communicator& comm, const SolveConfig& config, std::int64_t inputs);
+/// The same for `numbers` of eight bytes that every rank holds; `what` names the options. Collective.
+void check_map_memory(const Communicator& comm, double numbers, const std::string& what);
 
 }  // namespace stepwise

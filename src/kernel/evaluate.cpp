@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernel/columns.hpp"
+#include "kernel/layerwise.hpp"
 #include "kernel/network_column.hpp"
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/gemm.hpp"
@@ -82,6 +83,7 @@ struct Evaluate {
   [[nodiscard]] T yy(std::int64_t j) const { return y.squared_norms[static_cast<std::size_t>(cols.begin + j)]; }
 
   void operator()(const LinearKernel&) const {}
+  void operator()(const LayerwiseKernel& k) const { evaluate_layerwise(k, x, rows, y, cols, out); }
 
   void operator()(const PolynomialKernel& k) const {
     const T factor = 1 / static_cast<T>(x.features);
@@ -180,7 +182,7 @@ struct Evaluate {
 template <class T>
 void evaluate_in(const Kernel& kernel, const BasicSamples<T>& x, Range rows, const BasicSamples<T>& y, Range cols,
                  MatrixView<T> out) {
-  inner_products(x, rows, y, cols, out);
+  if (!std::holds_alternative<LayerwiseKernel>(kernel)) inner_products(x, rows, y, cols, out);
   std::visit(Evaluate<T>{x, rows, y, cols, out}, kernel);
 }
 

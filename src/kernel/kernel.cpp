@@ -23,6 +23,7 @@ struct Validate {
   void operator()(const RbfKernel& k) const { check_length(k.length_scale); }
   void operator()(const LaplaceKernel& k) const { check_length(k.length_scale); }
   void operator()(const Network& k) const { stepwise::validate(k); }
+  void operator()(const LayerwiseKernel&) const {}
   static void check_length(double length) {
     check("--kernel.length-scale", length, length > 0,
           "a number > 0 (leave it out, or 0, for the square root of the number of features)");
@@ -41,6 +42,9 @@ struct Describe {
     return fmt::format("laplace: exp(-|x-y| / l), l = {}", k.length_scale);
   }
   std::string operator()(const Network& k) const { return stepwise::describe(k); }
+  std::string operator()(const LayerwiseKernel& k) const {
+    return fmt::format("sum of {} products of inner products", k.terms.size());
+  }
 };
 
 }  // namespace

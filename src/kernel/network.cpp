@@ -161,9 +161,13 @@ void validate(const Network& network) {
 }
 
 std::string describe(const Network& network) {
+  return fmt::format("{} of an infinitely wide network: {}", network.which == NetworkKernel::ntk ? "ntk" : "nngp",
+                     describe_layers(network));
+}
+
+std::string describe_layers(const Network& network) {
   const bool image = has_image_layers(network);
-  return fmt::format("{} of an infinitely wide network: {}; input {}, {}",
-                     network.which == NetworkKernel::ntk ? "ntk" : "nngp",
+  return fmt::format("{}; input {}, {}",
                      image ? fmt::format("{} channels of {} x {} pixels", network.input.channels, network.input.height,
                                          network.input.width)
                            : "vectors",

@@ -1,45 +1,15 @@
 #include "stepwise/kernel/random_features.hpp"
 
-#include <algorithm>
 #include <cmath>
-#include <optional>
 #include <variant>
 
+#include "kernel/perceptron.hpp"
 #include "stepwise/core/error.hpp"
-#include "stepwise/core/random.hpp"
-#include "stepwise/dist/gemm.hpp"
 
 namespace stepwise {
 namespace {
 
 constexpr int bias_view = 1;  // biases and weights draw from streams of their own
-
-std::vector<double> normal_numbers(std::uint64_t seed, std::int64_t layer, std::int64_t rows, std::int64_t cols,
-                                   int view) {
-  constexpr std::int64_t most_columns = std::int64_t{1} << 32;
-  std::vector<double> numbers(static_cast<std::size_t>(rows * cols));
-#pragma omp parallel for
-  for (std::int64_t j = 0; j < cols; ++j) {
-    RandomStream stream(seed, Purpose::feature, layer * most_columns + j, view);
-    for (std::int64_t i = 0; i < rows; ++i) numbers[static_cast<std::size_t>(i + j * rows)] = stream.normal();
-  }
-  return numbers;
-}
-
-/// W^T data + bias, with W fan-in x fan-out.
-std::vector<double> affine(const std::vector<double>& weights, const std::vector<double>& biases, std::int64_t outputs,
-                           std::int64_t inputs, const std::vector<double>& data, double scale) {
-  const std::int64_t n = std::ssize(data) / inputs;
-  std::vector<double> result(static_cast<std::size_t>(outputs * n));
-  gemm(scale, Transpose::yes, {weights.data(), inputs, outputs, inputs}, Transpose::no,
-       {data.data(), inputs, n, inputs}, 0, {result.data(), outputs, n, outputs});
-  for (std::int64_t s = 0; s < n && !biases.empty(); ++s) {
-    for (std::int64_t j = 0; j < outputs; ++j) {
-      result[static_cast<std::size_t>(j + s * outputs)] += biases[static_cast<std::size_t>(j)];
-    }
-  }
-  return result;
-}
 
 std::vector<double> fourier(const RandomFeatures& features, double length_scale, const std::vector<double>& data) {
   const std::int64_t half = features.count / 2;
@@ -55,35 +25,9 @@ std::vector<double> fourier(const RandomFeatures& features, double length_scale,
   return result;
 }
 
-/// Affine layers with one activation between each two, as random features need them; nothing for other networks.
-struct Perceptron {
-  std::vector<AffineLayer> hidden;
-  std::vector<Activation> activations;  ///< behind each hidden layer
-  AffineLayer readout;
-};
-
-std::optional<Perceptron> perceptron(const Network& network) {
-  Perceptron result;
-  const std::size_t layers = network.layers.size();
-  if (layers < 3 || layers % 2 == 0) return std::nullopt;
-  for (std::size_t l = 0; l < layers; l += 2) {
-    const auto* affine_layer = std::get_if<AffineLayer>(&network.layers[l]);
-    if (affine_layer == nullptr) return std::nullopt;
-    if (l + 1 == layers) {
-      result.readout = *affine_layer;
-      continue;
-    }
-    const auto* activation = std::get_if<Activation>(&network.layers[l + 1]);
-    if (activation == nullptr) return std::nullopt;
-    result.hidden.push_back(*affine_layer);
-    result.activations.push_back(*activation);
-  }
-  return result;
-}
-
 /// How many units the hidden layers have: one feature is left for the constant where the readout has a bias.
 std::int64_t hidden_width(const Perceptron& network, std::int64_t count) {
-  return count - (network.readout.bias_variance > 0 ? 1 : 0);
+  return count - (network.affine.back().bias_variance > 0 ? 1 : 0);
 }
 
 std::vector<double> activations(const RandomFeatures& features, const Perceptron& network,
@@ -91,13 +35,13 @@ std::vector<double> activations(const RandomFeatures& features, const Perceptron
   const std::int64_t width = hidden_width(network, features.count);
   std::vector<double> signal = data;
   std::int64_t inputs = features.inputs;
-  for (std::size_t l = 0; l < network.hidden.size(); ++l) {
-    const double scale = std::sqrt(network.hidden[l].weight_variance / static_cast<double>(inputs));
+  for (std::size_t l = 0; l < network.activations.size(); ++l) {
+    const double scale = std::sqrt(network.affine[l].weight_variance / static_cast<double>(inputs));
     signal = affine(features.weights[l], features.biases[l], width, inputs, signal, scale);
     for (double& x : signal) x = value(network.activations[l], x);
     inputs = width;
   }
-  const AffineLayer readout = network.readout;
+  const AffineLayer readout = network.affine.back();
   const double scale = std::sqrt(readout.weight_variance / static_cast<double>(width));
   for (double& x : signal) x *= scale;
   if (width == features.count) return signal;
@@ -124,7 +68,7 @@ RandomFeatures draw_features(const Kernel& kernel, std::int64_t inputs, std::int
   }
   const auto* whole = std::get_if<Network>(&kernel);
   const auto network = whole != nullptr && whole->which == NetworkKernel::nngp ? perceptron(*whole) : std::nullopt;
-  if (!network) {
+  if (!network || network->activations.empty()) {
     fail(ExitCode::input,
          "--kernel.random-features {} stand for rbf and nngp kernels (fully connected, of depth 1 or more) only: leave "
          "it out",
@@ -132,14 +76,23 @@ RandomFeatures draw_features(const Kernel& kernel, std::int64_t inputs, std::int
   }
   const std::int64_t width = hidden_width(*network, count);
   if (width < 1) fail(ExitCode::input, "--kernel.random-features is {}, must be at least 2 with a bias", count);
-  for (std::size_t l = 0; l < network->hidden.size(); ++l) {
+  for (std::size_t l = 0; l < network->activations.size(); ++l) {
     const auto layer = static_cast<std::int64_t>(l);
     features.weights.push_back(normal_numbers(seed, layer, l == 0 ? inputs : width, width, 0));
-    const double bias = network->hidden[l].bias_variance;
+    const double bias = network->affine[l].bias_variance;
     features.biases.push_back(bias > 0 ? normal_numbers(seed, layer, width, 1, bias_view) : std::vector<double>{});
     for (double& x : features.biases.back()) x *= std::sqrt(bias);
   }
   return features;
+}
+
+double feature_numbers(const Kernel& kernel, std::int64_t inputs, std::int64_t count) {
+  const auto* whole = std::get_if<Network>(&kernel);
+  const auto network = whole != nullptr ? perceptron(*whole) : std::nullopt;
+  const double deeper =
+      network && network->activations.size() > 1 ? static_cast<double>(network->activations.size() - 1) : 0;
+  const auto f = static_cast<double>(count);
+  return f * (static_cast<double>(inputs) + deeper * f);
 }
 
 std::vector<double> feature_vectors(const RandomFeatures& features, const std::vector<double>& data) {

@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
+#include "stepwise/core/index.hpp"
 #include "stepwise/kernel/network.hpp"
 
 namespace stepwise {
@@ -29,7 +31,17 @@ struct LaplaceKernel {
   double length_scale = 1;
 };
 
-using Kernel = std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, Network>;
+/// Sum over terms of (x_left . y_left) (x_right . y_right), x_left being the numbers of x in that range; an empty right
+/// range stands for the factor 1.
+struct LayerwiseKernel {
+  struct Term {
+    Range left;
+    Range right;
+  };
+  std::vector<Term> terms;
+};
+
+using Kernel = std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, Network, LayerwiseKernel>;
 
 /// @throws Error(input) naming the option and value: variance below 0, length scale not above 0, depth or degree out of
 /// range, negative polynomial offset (not positive semidefinite), anything not finite.

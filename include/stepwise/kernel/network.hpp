@@ -76,5 +76,7 @@ void validate(const Network& network);
 
 /// "conv 3 (weight variance 2, bias variance 0), ReLU, ...".
 [[nodiscard]] std::string describe(const Network& network);
+/// The same without "ntk of an infinitely wide network".
+[[nodiscard]] std::string describe_layers(const Network& network);
 
 }  // namespace stepwise

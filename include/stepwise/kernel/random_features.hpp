@@ -27,6 +27,9 @@ struct RandomFeatures {
 [[nodiscard]] RandomFeatures draw_features(const Kernel& kernel, std::int64_t inputs, std::int64_t count,
                                            std::uint64_t seed);
 
+/// How many numbers the weights are, F (m + (L - 1) F), at most: a double, because it need not fit an integer.
+[[nodiscard]] double feature_numbers(const Kernel& kernel, std::int64_t inputs, std::int64_t count);
+
 /// phi of each column of `data` (inputs x n): count x n, column-major. Local. Cost 2 (m + (L - 1) F) F flops a sample.
 [[nodiscard]] std::vector<double> feature_vectors(const RandomFeatures& features, const std::vector<double>& data);
 
