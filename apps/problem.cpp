@@ -39,15 +39,16 @@ std::optional<FeatureMap> draw_map(const Communicator& comm, const SolveConfig& 
   const auto seed = static_cast<std::uint64_t>(config.seed);
   if (config.kernel.type == "empirical-ntk") {
     const FiniteNetworks networks = finite_networks(config, kernel);
-    check_map_memory(comm, attempt(comm, [&] { return tangent_numbers(networks, inputs); }),
-                     fmt::format("--kernel.networks {}, --kernel.width {} and --kernel.outputs {}: their weights",
-                                 networks.networks, networks.width, networks.outputs));
+    check_map_memory(
+        comm, attempt(comm, [&] { return tangent_numbers(networks, inputs); }),
+        fmt::format("--kernel.networks {}, --kernel.width {} and --kernel.outputs {}: storing their weights",
+                    networks.networks, networks.width, networks.outputs));
     return attempt(comm, [&] { return FeatureMap(draw_networks(networks, inputs, seed)); });
   }
   const std::int64_t count = config.kernel.random_features;
   if (count == 0) return std::nullopt;
   check_map_memory(comm, attempt(comm, [&] { return feature_numbers(kernel, inputs, count); }),
-                   fmt::format("--kernel.random-features {}: their weights", count));
+                   fmt::format("--kernel.random-features {}: storing their weights", count));
   return attempt(comm, [&] { return FeatureMap(draw_features(kernel, inputs, count, seed)); });
 }
 

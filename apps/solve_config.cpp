@@ -190,6 +190,10 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--kernel.{} needs --kernel.width, that of hidden layers, at least 1",
          finite ? "type empirical-ntk" : "parameterization standard");
   }
+  if (standard && !network) {
+    fail(ExitCode::input, "--kernel.parameterization standard is of networks, but --kernel.type is {}: leave it out",
+         c.kernel.type);
+  }
   if (!finite && !standard && c.kernel.width > 0) {
     fail(ExitCode::input,
          "--kernel.width {} is for --kernel.type empirical-ntk or --kernel.parameterization standard: an infinite "

@@ -183,14 +183,20 @@ std::optional<std::vector<std::string>> preset(const std::string& name) {
   return std::nullopt;
 }
 
+/// The elements between commas, without the blanks around them.
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> elements;
+  const auto add = [&](const std::string& element) {
+    const auto first = element.find_first_not_of(" \t");
+    const auto last = element.find_last_not_of(" \t");
+    elements.push_back(first == std::string::npos ? "" : element.substr(first, last - first + 1));
+  };
   std::size_t begin = 0;
   for (std::size_t comma = text.find(','); comma != std::string::npos; comma = text.find(',', begin)) {
-    elements.push_back(text.substr(begin, comma - begin));
+    add(text.substr(begin, comma - begin));
     begin = comma + 1;
   }
-  elements.push_back(text.substr(begin));
+  add(text.substr(begin));
   return elements;
 }
 

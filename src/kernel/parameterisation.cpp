@@ -69,16 +69,16 @@ void require_cntk(const Network& network, const char* name) {
   }
 }
 
-void set(AffineLayer& layer, double weight) {
+void set(AffineLayer& layer, double weight, const char* name) {
+  if (layer.bias_variance != 0) no_counterpart(name, "that code has no biases: leave their variance out");
   layer.weight_variance = weight;
-  layer.bias_variance = 0;
   if (!frozen(layer)) layer.tangent = std::nullopt;
 }
 
 void use_cntk(Network& network, double features, bool fixed, const char* name) {
   require_cntk(network, name);
   const auto layers = affine_layers(network);
-  for (AffineLayer* layer : layers) set(*layer, 2);
+  for (AffineLayer* layer : layers) set(*layer, 2, name);
   if (const auto* conv = std::get_if<ConvLayer>(&network.layers.front())) {
     const auto patch = static_cast<double>(conv->size * conv->size);
     const bool flat = std::holds_alternative<Flatten>(network.layers[network.layers.size() - 2]);
@@ -99,6 +99,7 @@ void use_scikit(Network& network, double features) {
   const auto layers = affine_layers(network);
   const double bias = layers.front()->bias_variance;
   for (AffineLayer* layer : layers) {
+    if (frozen(*layer)) no_counterpart("scikit-ntk", "that code trains all layers: leave frozen out");
     if (layer->bias_variance != bias) no_counterpart("scikit-ntk", "that code has one bias for all layers");
     *layer = {2, 0, TangentWeights{2, bias}};
   }
@@ -143,7 +144,7 @@ void use_convention(Network& network, Convention convention, std::int64_t featur
   if (convention != Convention::uci) return use_cntk(network, inputs, convention == Convention::cntk_fixed, name);
   require_plain(network, name);
   const auto layers = affine_layers(network);
-  for (AffineLayer* layer : layers) set(*layer, 1);
+  for (AffineLayer* layer : layers) set(*layer, 1, name);
   layers.front()->weight_variance = inputs;
 }
 

@@ -17,6 +17,8 @@ KERNELS = {
     "rbf": {"kernel.type": "rbf"},
     "relu-nngp-3": {"kernel.type": "nngp", "kernel.depth": 3},
     "relu-ntk-3": {"kernel.type": "ntk", "kernel.depth": 3},
+    "erf-ntk-2": {"kernel.type": "ntk", "kernel.depth": 2, "kernel.activation": "erf", "kernel.weight-variance": 2.25,
+                  "kernel.bias-variance": 0.01},
 }
 
 
@@ -47,6 +49,9 @@ class Oracle(ProgramTest):
 
     def test_nngp(self) -> None:
         self.check("relu-nngp-3", self.expected("relu-nngp-3"))
+
+    def test_erf_ntk(self) -> None:
+        self.check("erf-ntk-2", self.expected("erf-ntk-2"))
 
     def test_ntk(self) -> None:
         """The stored NTK has rounding noise where a sample meets itself: K_ii is 2.7e-8 below 8 |x|^2 / m, its exact
