@@ -61,25 +61,29 @@ struct Statistics {
     ++count;
   }
 
-  /// Within five standard errors of the mean, and what a finite width shifts: a few parts in `width` of the kernel.
+  /// Within five standard errors of the mean, and what a finite width shifts, a few parts in `width`; everything in
+  /// units of the samples' own lengths in feature space.
   void expect_mean(const Vector& expected, std::int64_t width, const std::string& where) const {
     const auto draws = static_cast<double>(count);
-    double variance = 0;
-    double worst = 0;
-    for (std::size_t i = 0; i < sum.size(); ++i) {
-      const double mean = sum[i] / draws;
-      // Few draws know the variance of one entry badly, so no entry's is taken for less than the average one.
-      variance += (squares[i] / draws - mean * mean) * draws / (draws - 1) / static_cast<double>(sum.size());
+    Vector mean(sum.size());
+    Vector unit(sum.size());
+    Vector deviation(sum.size());
+    double typical = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = 0; j < n; ++j) {
+        const std::size_t e = i + j * n;
+        mean[e] = sum[e] / draws;
+        unit[e] = std::sqrt(expected[i + i * n] * expected[j + j * n]);
+        deviation[e] = std::sqrt(std::max(squares[e] / draws - mean[e] * mean[e], 0.0) / (draws - 1)) / unit[e];
+        typical += deviation[e] / static_cast<double>(n * n);
+      }
     }
-    const double largest = *std::max_element(expected.begin(), expected.end());
-    for (std::size_t i = 0; i < sum.size(); ++i) {
-      const double mean = sum[i] / draws;
-      const double own = (squares[i] / draws - mean * mean) * draws / (draws - 1);
-      const double sigma = std::sqrt(std::max(own, variance) / draws);
-      EXPECT_NEAR(mean, expected[i], 5 * sigma + 4 * largest / static_cast<double>(width)) << where << ", entry " << i;
-      worst = std::max(worst, sigma / largest);
+    for (std::size_t e = 0; e < sum.size(); ++e) {
+      // Few draws know one entry's deviation badly, so it is not taken for less than the average one.
+      const double allowed = 5 * std::max(deviation[e], typical) + 4 / static_cast<double>(width);
+      EXPECT_NEAR(mean[e] / unit[e], expected[e] / unit[e], allowed) << where << ", entry " << e;
     }
-    EXPECT_LT(worst, 0.1) << where << ": too noisy to say anything";
+    EXPECT_LT(typical, 0.05) << where << ": too noisy to say anything";
   }
 };
 
