@@ -41,6 +41,18 @@ class OtherCodes(ProgramTest):
             self.check(codes.scikit_ntk(depth, beta),
                        {"convention": "scikit-ntk", "kernel.depth": depth, "kernel.bias-variance": beta**2})
 
+    def test_factors_to_this_code(self) -> None:
+        """The table in docs/kernels.md."""
+        path = self.write_pairs(*make_pairs(15, 8)[:2])
+        for depth in (1, 3):
+            options = {"kernel.type": "ntk", "kernel.depth": depth, "modes": MODES, "solver.method": "cholesky"}
+            here = self.solve_pairs(path, options).gamma
+            for convention, factor in (("cntk", 8 / 2), ("uci", 8 / 2 ** (depth + 1)),
+                                       ("scikit-ntk", 8 / 2 / (depth + 1))):
+                with self.subTest(convention=convention, depth=depth):
+                    there = self.solve_pairs(path, {**options, "convention": convention}).gamma
+                    self.assert_close(there, factor * here, 1e-12, "gamma")
+
     def test_standard_parameterization(self) -> None:
         for bias in (0.0, 0.3):
             self.check(codes.standard(2, 64, 1.8, bias),
