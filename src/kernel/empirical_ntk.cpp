@@ -99,7 +99,7 @@ TangentFeatures::Weights draw(const TangentFeatures& features, const Perceptron&
   weights.readout = normal_numbers(seed, static_cast<std::int64_t>(last), width, outputs, view);
   for (double& x : weights.readout) x *= scale;
   if (features.of.multi_output == MultiOutput::scalar) {
-    for (std::size_t i = static_cast<std::size_t>(width); i < weights.readout.size(); ++i) {
+    for (auto i = static_cast<std::size_t>(width); i < weights.readout.size(); ++i) {
       weights.readout[i % static_cast<std::size_t>(width)] += weights.readout[i];
     }
     weights.readout.resize(static_cast<std::size_t>(width));
