@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernel/columns.hpp"
+#include "kernel/image_network.hpp"
 #include "kernel/network_column.hpp"
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/gemm.hpp"
@@ -180,6 +181,9 @@ struct Evaluate {
 template <class T>
 void evaluate_in(const Kernel& kernel, const BasicSamples<T>& x, Range rows, const BasicSamples<T>& y, Range cols,
                  MatrixView<T> out) {
+  if (const auto* network = std::get_if<Network>(&kernel); network != nullptr && has_image_layers(*network)) {
+    return evaluate_images(*network, x, rows, y, cols, out);
+  }
   inner_products(x, rows, y, cols, out);
   std::visit(Evaluate<T>{x, rows, y, cols, out}, kernel);
 }
