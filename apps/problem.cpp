@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "stepwise/dist/agree.hpp"
+#include "stepwise/kernel/evaluate.hpp"
 #include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
@@ -12,7 +13,9 @@ namespace {
 /// As the kernel sees them, from one column of numbers each.
 Samples prepare(const Problem& problem, std::int64_t inputs, std::vector<double> data) {
   if (problem.map) data = feature_vectors(*problem.map, data);
-  return make_samples(problem.map ? problem.map->count : inputs, std::move(data));
+  Samples samples = make_samples(problem.map ? problem.map->count : inputs, std::move(data));
+  check_samples(problem.kernel, samples);
+  return samples;
 }
 
 }  // namespace

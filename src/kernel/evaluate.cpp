@@ -190,6 +190,13 @@ void evaluate_in(const Kernel& kernel, const BasicSamples<T>& x, Range rows, con
 
 }  // namespace
 
+void check_samples(const Kernel& kernel, const Samples& samples) {
+  const auto* network = std::get_if<Network>(&kernel);
+  if (network == nullptr || samples.count == 0 || has_image_layers(*network)) return;
+  const double largest = *std::max_element(samples.squared_norms.begin(), samples.squared_norms.end());
+  (void)Signals<double>(network->layers, {largest / static_cast<double>(samples.features)});
+}
+
 void evaluate(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols,
               MatrixView<double> out) {
   evaluate_in(kernel, x, rows, y, cols, out);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernel/activation_columns.hpp"
+#include "kernel/vector_angle.hpp"
 #include "kernel/vector_clones.hpp"
 
 namespace stepwise {
@@ -71,35 +72,34 @@ STEPWISE_VECTOR_BODY void box_body(const Field<T>& field, std::int64_t radius, T
   }
 }
 
-template <class T>
-STEPWISE_VECTOR_BODY void rectify_body(std::int64_t pixels, const RectifierStep<T>& step, const T* __restrict r,
-                                       const T* __restrict s, T* __restrict distance, T* __restrict ntk) {
+template <bool even, class T>
+STEPWISE_VECTOR_BODY void rectify_all(std::int64_t pixels, const RectifierStep<T>& step, const T* __restrict r,
+                                      const T* __restrict s, T* __restrict distance, T* __restrict ntk) {
   const T g = step.g;
   const T q = step.q;
-  const bool even = step.even;
 #pragma omp simd
   for (std::int64_t at = 0; at < pixels * lanes<T>; ++at) {
     const T u = r[at];
     const T v = s[at];
-    const T product = u * v;
     const T near = distance[at];
     const T minus = std::max(near - (u - v) * (u - v), T(0));
-    const T plus = std::max(4 * product - minus, T(0));
+    const T plus = std::max(4 * u * v - minus, T(0));
     const bool turned = even && plus < minus;
-    const T low = turned ? plus : minus;
-    const T high = turned ? minus : plus;
-    const T chord = std::sqrt(low);
-    const T cochord = std::sqrt(high);
-    const T th = 2 * std::atan2(chord, cochord);
-    const T sine = T(0.5) * chord * cochord;
-    const T cosine = T(0.25) * (high - low);
-    const T th2 = th * th;
-    const T series = product * th * th2 / 3 * (1 - th2 / 10 * (1 - th2 / 28 * (1 - th2 / 54 * (1 - th2 / 88))));
-    const T difference = th2 < T(0.09) ? series : sine - th * cosine;
-    const T slope = g - q * th;
+    const auto there = angle(turned ? plus : minus, turned ? minus : plus);
+    const T slope = g - q * there.th;
     const T folded = turned ? 2 * (u * u + v * v) - near : near;
-    distance[at] = std::max(g * folded - 2 * q * difference, T(0));
+    distance[at] = std::max(g * folded - 2 * q * there.segment, T(0));
     ntk[at] *= turned ? -slope : slope;
+  }
+}
+
+template <class T>
+STEPWISE_VECTOR_BODY void rectify_body(std::int64_t pixels, const RectifierStep<T>& step, const T* __restrict r,
+                                       const T* __restrict s, T* __restrict distance, T* __restrict ntk) {
+  if (step.even) {
+    rectify_all<true>(pixels, step, r, s, distance, ntk);
+  } else {
+    rectify_all<false>(pixels, step, r, s, distance, ntk);
   }
 }
 

@@ -34,18 +34,25 @@ void evaluate_images(const Network& network, const BasicSamples<T>& x, Range row
   const ImagePlan plan = plan_images(network);
   ImageWalk<T> walk(plan, network.which);
   const auto row_groups = prepare_all(walk, x, rows);
-  const auto col_groups = prepare_all(walk, y, cols);
+  // A tile on the diagonal needs one half; the other is its mirror image.
+  const bool symmetric = &x == &y && rows.begin == cols.begin && rows.end == cols.end;
+  const auto col_groups = symmetric ? row_groups : prepare_all(walk, y, cols);
   std::vector<T> distance(static_cast<std::size_t>(out.rows * out.cols));
   std::vector<T> ntk(distance.size());
   T sums[3 * lanes<T>];
+  const auto set = [&](std::int64_t i, std::int64_t j, std::int64_t lane) {
+    out(i, j) = sums[lane];
+    distance[static_cast<std::size_t>(i + j * out.rows)] = sums[lanes<T> + lane];
+    ntk[static_cast<std::size_t>(i + j * out.rows)] = sums[2 * lanes<T> + lane];
+  };
   for (std::int64_t i = 0; i < out.rows; ++i) {
     const auto image = spread(row_groups[static_cast<std::size_t>(i / lanes<T>)], i % lanes<T>);
-    for (std::int64_t j = 0; j < out.cols; j += lanes<T>) {
+    for (std::int64_t j = symmetric ? i / lanes<T> * lanes<T> : 0; j < out.cols; j += lanes<T>) {
       walk.readout(image, col_groups[static_cast<std::size_t>(j / lanes<T>)], sums);
-      for (std::int64_t l = 0; l < std::min(lanes<T>, out.cols - j); ++l) {
-        out(i, j + l) = sums[l];
-        distance[static_cast<std::size_t>(i + (j + l) * out.rows)] = sums[lanes<T> + l];
-        ntk[static_cast<std::size_t>(i + (j + l) * out.rows)] = sums[2 * lanes<T> + l];
+      for (std::int64_t lane = 0; lane < std::min(lanes<T>, out.cols - j); ++lane) {
+        if (symmetric && j + lane < i) continue;
+        set(i, j + lane, lane);
+        if (symmetric) set(j + lane, i, lane);
       }
     }
   }
