@@ -192,7 +192,19 @@ void evaluate_in(const Kernel& kernel, const BasicSamples<T>& x, Range rows, con
 
 void check_samples(const Kernel& kernel, const Samples& samples) {
   const auto* network = std::get_if<Network>(&kernel);
-  if (network == nullptr || samples.count == 0 || has_image_layers(*network)) return;
+  if (network == nullptr || samples.count == 0) return;
+  const bool by_quadrature = std::any_of(network->layers.begin(), network->layers.end(), [](const Layer& layer) {
+    const auto* activation = std::get_if<Activation>(&layer);
+    return activation != nullptr && std::holds_alternative<ScalarActivation>(*activation);
+  });
+  if (!by_quadrature) return;
+  if (has_image_layers(*network)) {
+    for (std::int64_t i = 0; i < samples.count; ++i) {
+      double diagonal = 0;
+      evaluate(kernel, samples, {i, i + 1}, samples, {i, i + 1}, {&diagonal, 1, 1, 1});
+    }
+    return;
+  }
   const double largest = *std::max_element(samples.squared_norms.begin(), samples.squared_norms.end());
   (void)Signals<double>(network->layers, {largest / static_cast<double>(samples.features)});
 }
