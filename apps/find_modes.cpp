@@ -9,7 +9,6 @@
 #include "stepwise/kernel/assemble.hpp"
 #include "stepwise/kernel/kernel_product.hpp"
 #include "stepwise/theory/embedding.hpp"
-#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 namespace {
@@ -73,14 +72,17 @@ ContrastiveModes direct_modes(const Problem& problem, std::string& method, Repor
   const DistMatrix k = kernel_matrix(problem, report);
   if (method != "spectral") {
     try {
-      return timed(report, [&](const auto&) { return contrastive_modes(k, d, Factorisation::cholesky, ladder); });
+      return timed(report, [&](const auto&) {
+        return contrastive_modes(k, d, Factorisation::cholesky, ladder, problem.pairing);
+      });
     } catch (const CollectiveError& error) {
       if (problem.config.solver.method != "auto" || error.code() != ExitCode::numerical) throw;
       report.note(fmt::format("{}; going on with --solver.method spectral", error.what()));
     }
     method = "spectral";
   }
-  return timed(report, [&](const auto&) { return contrastive_modes(k, d, Factorisation::spectral, ladder); });
+  return timed(report,
+               [&](const auto&) { return contrastive_modes(k, d, Factorisation::spectral, ladder, problem.pairing); });
 }
 
 ContrastiveModes modes_of_features(const Problem& problem, Report& report) {
@@ -90,31 +92,34 @@ ContrastiveModes modes_of_features(const Problem& problem, Report& report) {
   const EigensolverLadder ladder = wanted_eigensolver(problem, problem.features, block);
   const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
   return timed(report, [&](const auto&) {
-    return primal_modes(own, problem.grid, problem.samples, block, problem.config.modes.value_or(0), ladder);
+    return primal_modes(own, problem.grid, problem.samples, block, problem.config.modes.value_or(0), ladder,
+                        problem.pairing);
   });
 }
 
 /// The leading modes of every so many pairs, extended to all samples by the out-of-sample formula.
 BlockVector modes_of_subsample(const Problem& problem, std::int64_t pairs) {
-  const std::int64_t n = problem.samples / views_per_pair;
-  const std::int64_t samples = views_per_pair * pairs;
-  const Range own = sample_share(problem.comm, samples, views_per_pair);
+  const std::int64_t views = problem.pairing.views;
+  const std::int64_t n = problem.samples / views;
+  const std::int64_t samples = views * pairs;
+  const Range own = sample_share(problem.comm, samples, views);
   const Samples part = attempt(problem.comm, [&] {
     std::vector<std::int64_t> numbers;
     for (std::int64_t i = own.begin; i < own.end; ++i) {
-      numbers.push_back(views_per_pair * (i / views_per_pair * n / pairs) + i % views_per_pair);
+      numbers.push_back(views * (i / views * n / pairs) + i % views);
     }
     return load_samples(problem, numbers);
   });
-  KernelProduct<double> product(problem.kernel, part, problem.comm, samples, views_per_pair);
+  KernelProduct<double> product(problem.kernel, part, problem.comm, samples, views);
   product.store({});
-  KrylovPairs modes = krylov_pairs(problem.comm, contrastive_operator(samples, std::cref(product)),
+  KrylovPairs modes = krylov_pairs(problem.comm, contrastive_operator(samples, std::cref(product), problem.pairing),
                                    subsample_options(problem.config, problem.samples));
-  const Embedding embedding{std::move(modes.values), std::move(modes.vectors), std::move(modes.kernel_vectors)};
+  const Embedding embedding{std::move(modes.values), std::move(modes.vectors), std::move(modes.kernel_vectors),
+                            problem.pairing};
   BlockVector extended = embed(
       problem.kernel, embedding, part, problem.comm, problem.samples,
-      [&](Range batch) { return load_range(problem, batch); }, views_per_pair);
-  swap_views(extended.local());  // a = P K a / (N gamma)
+      [&](Range batch) { return load_range(problem, batch); }, views);
+  apply_pairing(problem.pairing, extended.local());  // a = B K a / (c gamma)
   return extended;
 }
 
@@ -125,8 +130,8 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
   const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
   SingleSamples single;
   if (storage != "double") single = attempt(comm, [&] { return to_single(own); });
-  KernelProduct<double> exact(problem.kernel, own, comm, problem.samples, views_per_pair);
-  KernelProduct<float> rough(problem.kernel, single, comm, problem.samples, views_per_pair);
+  KernelProduct<double> exact(problem.kernel, own, comm, problem.samples, problem.pairing.views);
+  KernelProduct<float> rough(problem.kernel, single, comm, problem.samples, problem.pairing.views);
   if (storage != "none") {
     report.stage(kernel_stage, inner_product_flops(problem), [&](const Progress& progress) {
       storage == "double" ? exact.store(progress) : rough.store(progress);
@@ -139,13 +144,13 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
     options.start = &start;
     if (start.width == 0) report.note("the subsample has no positive modes: starting at random");
   }
-  KernelOperator t = contrastive_operator(problem.samples, std::cref(exact));
+  KernelOperator t = contrastive_operator(problem.samples, std::cref(exact), problem.pairing);
   if (storage != "double") t.rough_kernel = std::cref(rough);
   ContrastiveModes modes = timed(report, [&](const Progress& progress) {
     options.progress = progress;
     return krylov_modes(comm, t, options);
   });
-  modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, comm);
+  modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, comm, problem.pairing);
   return modes;
 }
 

@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "stepwise/dist/agree.hpp"
-#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 namespace {
@@ -19,13 +18,14 @@ Samples prepare(const Problem& problem, std::int64_t inputs, std::vector<double>
 
 Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pairs) {
   const std::int64_t n = pair_count(pairs);
-  const std::int64_t samples = views_per_pair * n;
+  const Pairing pairing{view_count(pairs)};
+  const std::int64_t samples = pairing.views * n;
   const std::int64_t inputs = sample_shape(pairs).size();
   if (config.kernel.random_features > 0) check_feature_memory(comm, config, inputs);
   auto [kernel, map, shape] = attempt(comm, [&] {
     if (config.modes.value_or(1) > n) {
-      fail(ExitCode::input, "--modes is {}, but {} pairs (2n = {} samples) have at most {} positive modes",
-           *config.modes, n, samples, n);
+      fail(ExitCode::input, "--modes is {}, but {} pairs ({}n = {} samples) have at most {} positive modes",
+           *config.modes, n, pairing.views, samples, n);
     }
     if (subsample_pairs(config) > n) {
       fail(ExitCode::input, "--solver.warm-start is {}, but there are {} pairs", subsample_pairs(config), n);
@@ -46,12 +46,13 @@ Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pa
   }
   const auto grid = ProcessGrid::create(comm, shape);
   const std::int64_t block =
-      fitting_block(samples, std::max(shape.rows, shape.cols), config.solver.block_size, views_per_pair);
+      fitting_block(samples, std::max(shape.rows, shape.cols), config.solver.block_size, pairing.views);
   return {comm,     config,
           pairs,    std::move(map),
           kernel,   std::move(convention),
           grid,     kernel_layout(*grid, samples, block),
-          features, samples};
+          features, samples,
+          pairing};
 }
 
 void standardise_pairs(const Communicator& comm, PairSource& pairs) {
@@ -88,8 +89,9 @@ Samples load_range(const Problem& problem, Range range) {
 }
 
 Samples load_share(const Problem& problem) {
-  return attempt(problem.comm,
-                 [&] { return load_range(problem, sample_share(problem.comm, problem.samples, views_per_pair)); });
+  return attempt(problem.comm, [&] {
+    return load_range(problem, sample_share(problem.comm, problem.samples, problem.pairing.views));
+  });
 }
 
 Samples load_tests(const Problem& problem, Range range) {

@@ -5,12 +5,12 @@
 #include <limits>
 
 #include "stepwise/core/error.hpp"
-#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 
 std::vector<Option> solve_options(SolveConfig& c) {
   constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t most_views = 1000;
   constexpr std::int64_t most_samples = std::int64_t{1} << 46;
   constexpr double unbounded = std::numeric_limits<double>::infinity();
   return {
@@ -31,6 +31,8 @@ std::vector<Option> solve_options(SolveConfig& c) {
       auto_flag_option("data.standardize", "subtract mean, divide by deviation, per channel; auto: images only",
                        c.data.standardize),
 
+      auto_option("views.count", "V", "views of every sample; auto: 2, or view_a, view_b, view_c, ... of an hdf5 file",
+                  c.views.count, 2, most_views),
       integer_option("views.per-image", "R", "positive pairs made from every image, each of two new views",
                      c.views.per_image, 1, 1'000'000),
       auto_option("views.crop", "PIXELS", "side of the random square crops, 0 for none; auto: 20 for images",
@@ -81,7 +83,8 @@ std::vector<Option> solve_options(SolveConfig& c) {
           c.solver.warm_start, 0, most_samples),
       integer_option("solver.krylov-block", "B", "krylov: vectors multiplied by K at once; 0: by modes and storage",
                      c.solver.krylov_block, 0, 4096),
-      integer_option("solver.block-size", "NB", "block size of the distribution, even; made smaller for few samples",
+      integer_option("solver.block-size", "NB",
+                     "block size of the distribution, even; made smaller for few samples, a multiple of the views",
                      c.solver.block_size, 2, 4096),
       text_option("solver.grid", "PxQ", "process grid; auto: as square as the number of ranks allows", c.solver.grid),
 
@@ -141,7 +144,7 @@ void check_consistency(const SolveConfig& c) {
   if (!c.modes && c.solver.check) {
     fail(ExitCode::input, "--solver.check compares modes, and --modes all finds none: give their number");
   }
-  if (c.solver.block_size % views_per_pair != 0) {
+  if (c.solver.block_size % 2 != 0) {
     fail(ExitCode::input, "--solver.block-size is {}, must be even: the two views of a pair stay in one block",
          c.solver.block_size);
   }
@@ -149,8 +152,9 @@ void check_consistency(const SolveConfig& c) {
 
 PairSource open_pairs(SolveConfig& c) {
   if (c.data.source == "hdf5") {
-    ArrayPairs arrays =
-        open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0));
+    ArrayPairs arrays = open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0),
+                                         c.views.count.value_or(-1));
+    c.views.count = arrays.views;
     c.data.pairs = arrays.pairs;
     c.data.test = arrays.tests;
     c.data.standardize = c.data.standardize.value_or(false);
@@ -161,6 +165,8 @@ PairSource open_pairs(SolveConfig& c) {
   c.data.standardize = c.data.standardize.value_or(true);
   c.views.crop = c.views.crop.value_or(20);
   ImagePairs images;
+  c.views.count = c.views.count.value_or(2);
+  images.view_count = *c.views.count;
   images.views = {*c.views.crop, c.views.flip, c.views.noise};
   images.seed = static_cast<std::uint64_t>(c.seed);
   images.per_image = c.views.per_image;

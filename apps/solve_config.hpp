@@ -22,6 +22,7 @@ struct SolveConfig {
     std::optional<bool> standardize;
   } data;
   struct {
+    std::optional<std::int64_t> count;
     std::int64_t per_image = 1;
     std::optional<std::int64_t> crop;
     bool flip = false;

@@ -1,7 +1,6 @@
 #include "data/array_pairs.hpp"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 
 #include "data/number_dataset.hpp"
@@ -24,6 +23,24 @@ ImageShape shape_of(const NumberDataset& dataset) {
   const auto channels = static_cast<std::int64_t>(dataset.dims[1]);
   const auto height = dataset.dims.size() == 3 ? 1 : static_cast<std::int64_t>(dataset.dims[2]);
   return {channels, height, dataset.row_size() / (channels * height)};
+}
+
+/// view_a, view_b, ...
+std::string view_name(std::int64_t view) {
+  return std::string("view_") + static_cast<char>('a' + view);
+}
+
+/// How many views of those in the file to use. `asked`: -1 for all.
+std::int64_t choose_views(const h5::Handle& file, const std::string& path, std::int64_t asked) {
+  constexpr std::int64_t letters = 26;
+  std::int64_t available = 2;  // their absence is an error of its own
+  while (available < letters && has_dataset(file, path, view_name(available))) ++available;
+  if (asked > available) {
+    fail(ExitCode::input,
+         "--views.count asks for {}, but {} has {}, view_a to {}: ask for {} or fewer, or auto for all", asked, path,
+         available, view_name(available - 1), available);
+  }
+  return asked == -1 ? available : asked;
 }
 
 std::span<const hsize_t> sample_dims(const NumberDataset& dataset) {
@@ -76,7 +93,7 @@ std::vector<std::int64_t> stored_labels(const ArrayPairs& source, const std::str
 
 }  // namespace
 
-ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::int64_t tests) {
+ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::int64_t tests, std::int64_t views) {
   std::error_code ignored;  // opening the file says why it cannot be looked at
   if (std::filesystem::is_directory(path, ignored)) {
     fail(ExitCode::input, "{}: is a directory where an HDF5 file belongs", path);
@@ -84,10 +101,16 @@ ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::in
   if (pairs == 0) fail(ExitCode::input, "--data.pairs is 0: use at least one pair, or auto for all");
   const h5::Handle file = h5::open_for_reading(path);
   const NumberDataset a = open_numbers(file, path, "view_a");
-  const NumberDataset b = open_numbers(file, path, "view_b");
-  if (a.dims != b.dims) {
-    fail(ExitCode::input, "{}: view_a has shape {} and view_b {}: row i of both is pair i, so they must agree", path,
-         format_shape(a.dims), format_shape(b.dims));
+  const std::int64_t count = choose_views(file, path, views);
+  for (std::int64_t view = 1; view < count; ++view) {
+    const NumberDataset b = open_numbers(file, path, view_name(view));
+    if (a.dims != b.dims) {
+      fail(
+          ExitCode::input,
+          "{}: view_a has shape {} and {} {}: row i of both is pair i, so they must agree; two modalities of different "
+          "shape need --data.multimodal",
+          path, format_shape(a.dims), b.name, format_shape(b.dims));
+    }
   }
   if (a.rows() == 0) fail(ExitCode::input, "{}: view_a has shape {}: no samples", path, format_shape(a.dims));
   if (a.row_size() == 0) fail(ExitCode::input, "{}: view_a has shape {}: empty samples", path, format_shape(a.dims));
@@ -107,19 +130,20 @@ ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::in
           .shape = shape_of(a),
           .pairs = choose_count(path, "--data.pairs", pairs, a.rows()),
           .tests = choose_count(path, "--data.test", tests, available_tests),
-          .standardisation = {}};
+          .standardisation = {},
+          .views = count};
 }
 
 void read_stored_samples(const ArrayPairs& source, std::span<const std::int64_t> samples, MatrixView<double> out) {
-  std::array<std::vector<Placement>, 2> views;
+  std::vector<std::vector<Placement>> views(static_cast<std::size_t>(source.views));
   for (std::int64_t column = 0; column < std::ssize(samples); ++column) {
     const std::int64_t sample = samples[static_cast<std::size_t>(column)];
-    views[static_cast<std::size_t>(sample % 2)].push_back({sample / 2, column});
+    views[static_cast<std::size_t>(sample % source.views)].push_back({sample / source.views, column});
   }
   const h5::Handle file = h5::open_for_reading(source.path);
-  const std::array<const char*, 2> names{"view_a", "view_b"};
-  for (std::size_t view = 0; view < 2; ++view) {
-    if (!views[view].empty()) read_placed(open_numbers(file, source.path, names[view]), views[view], out);
+  for (std::int64_t view = 0; view < source.views; ++view) {
+    const auto& placements = views[static_cast<std::size_t>(view)];
+    if (!placements.empty()) read_placed(open_numbers(file, source.path, view_name(view)), placements, out);
   }
 }
 

@@ -49,14 +49,14 @@ void apply(const Standardisation& standardisation, MatrixView<double> samples) {
 void read(const ImagePairs& source, std::span<const std::int64_t> samples, MatrixView<double> out) {
   const ImageShape whole = shape(source.train);
   std::vector<std::uint8_t> image(static_cast<std::size_t>(whole.size()));
-  std::int64_t held = -1;  // both views of a pair are usually asked for in turn
+  std::int64_t held = -1;  // all views of a pair are usually asked for in turn
   for (std::int64_t j = 0; j < out.cols; ++j) {
     const std::int64_t sample = samples[static_cast<std::size_t>(j)];
-    const std::int64_t pair = sample / 2;
+    const std::int64_t pair = sample / source.view_count;
     if (pair != held) read_image(source.train, pair % image_count(source), image);
     held = pair;
-    make_view(image, whole, source.views, source.standardisation, source.seed, pair, static_cast<int>(sample % 2),
-              column(out, j));
+    make_view(image, whole, source.views, source.standardisation, source.seed, pair,
+              static_cast<int>(sample % source.view_count), column(out, j));
   }
 }
 
@@ -144,17 +144,19 @@ std::vector<double> moments_of(const ImagePairs& source, Range range) {
 
 std::vector<double> moments_of(const ArrayPairs& source, Range range) {
   const std::int64_t size = source.shape.size();
-  const std::int64_t batch = std::max<std::int64_t>(1, moment_batch / (2 * size));
+  const std::int64_t batch = std::max<std::int64_t>(1, moment_batch / (source.views * size));
   std::vector<double> values;
   std::vector<std::int64_t> samples;
   std::vector<double> moments;
   for (std::int64_t first = range.begin; first < range.end; first += batch) {
     const std::int64_t pairs = std::min(batch, range.end - first);
-    values.resize(static_cast<std::size_t>(2 * pairs * size));
+    values.resize(static_cast<std::size_t>(source.views * pairs * size));
     samples.clear();
-    for (std::int64_t sample = 2 * first; sample < 2 * (first + pairs); ++sample) samples.push_back(sample);
-    read_stored_samples(source, samples, {values.data(), size, 2 * pairs, size});
-    for (std::int64_t i = 0; i < pairs; ++i) append_moments(values.data() + 2 * i * size, source.shape, 2, moments);
+    for (std::int64_t sample = source.views * first; sample < source.views * (first + pairs); ++sample)
+      samples.push_back(sample);
+    read_stored_samples(source, samples, {values.data(), size, source.views * pairs, size});
+    for (std::int64_t i = 0; i < pairs; ++i)
+      append_moments(values.data() + source.views * i * size, source.shape, source.views, moments);
   }
   return moments;
 }
@@ -178,6 +180,11 @@ std::int64_t pair_count(const PairSource& source) {
   return std::visit([](const auto& pairs) { return pairs.pairs; }, source);
 }
 
+std::int64_t view_count(const PairSource& source) {
+  if (const auto* images = std::get_if<ImagePairs>(&source)) return images->view_count;
+  return std::get<ArrayPairs>(source).views;
+}
+
 std::int64_t test_count(const PairSource& source) {
   return std::visit([](const auto& pairs) { return pairs.tests; }, source);
 }
@@ -190,7 +197,7 @@ void read_samples(const PairSource& source, std::span<const std::int64_t> sample
   check_target(source, std::ssize(samples), out);
   if (samples.empty()) return;
   const auto [lowest, highest] = std::ranges::minmax(samples);
-  check_range("samples", {lowest, highest + 1}, 2 * pair_count(source));
+  check_range("samples", {lowest, highest + 1}, view_count(source) * pair_count(source));
   std::visit([&](const auto& pairs) { read(pairs, samples, out); }, source);
 }
 
@@ -215,7 +222,7 @@ std::vector<double> pair_moments(const PairSource& source, Range range) {
 
 std::int64_t moment_pixels(const PairSource& source) {
   const ImageShape whole = std::visit([](const auto& pairs) { return moment_shape(pairs); }, source);
-  return whole.height * whole.width * (std::holds_alternative<ArrayPairs>(source) ? 2 : 1);
+  return whole.height * whole.width * (std::holds_alternative<ArrayPairs>(source) ? view_count(source) : 1);
 }
 
 Standardisation standardise(std::span<const double> moments, std::int64_t channels, std::int64_t pixels) {

@@ -39,7 +39,8 @@ std::vector<double> mode_signs(const BlockVector& f, const Communicator& comm) {
 }  // namespace
 
 Embedding training_embedding(const ContrastiveModes& modes, const Communicator& comm) {
-  Embedding embedding{{modes.gamma.begin(), modes.gamma.begin() + modes.dual.width}, modes.dual, modes.kernel_dual};
+  Embedding embedding{
+      {modes.gamma.begin(), modes.gamma.begin() + modes.dual.width}, modes.dual, modes.kernel_dual, modes.pairing};
   std::vector<double> factors;
   for (const double gamma : embedding.gamma) factors.push_back(1 / std::sqrt(gamma));
   scale_vectors(embedding.train, factors);
@@ -53,11 +54,11 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
                   std::int64_t count, const std::function<Samples(Range)>& read_batch, std::int64_t group) {
   const std::int64_t d = embedding.train.width;
   const std::int64_t own = embedding.train.range.size();
-  const auto n = static_cast<double>(embedding.train.samples);
+  const double c = embedding.pairing.norm(embedding.train.samples);
   BlockVector weights = embedding.train;
-  swap_views(weights.local());
+  apply_pairing(embedding.pairing, weights.local());
   std::vector<double> factors;
-  for (const double gamma : embedding.gamma) factors.push_back(1 / (n * gamma));
+  for (const double gamma : embedding.gamma) factors.push_back(1 / (c * gamma));
   scale_vectors(weights, factors);
 
   BlockVector result;
@@ -92,9 +93,9 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
 double whiteness_error(const Embedding& embedding, const Communicator& comm) {
   const std::int64_t d = embedding.train.width;
   BlockVector swapped = embedding.train;
-  swap_views(swapped.local());
+  apply_pairing(embedding.pairing, swapped.local());
   std::vector<double> c(static_cast<std::size_t>(d * d));
-  gemm(1 / static_cast<double>(embedding.train.samples), Transpose::no, embedding.train.local(), Transpose::yes,
+  gemm(1 / embedding.pairing.norm(embedding.train.samples), Transpose::no, embedding.train.local(), Transpose::yes,
        swapped.local(), 0, {c.data(), d, d, d});
   sum(comm, c);
   double worst = 0;

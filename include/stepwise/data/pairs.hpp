@@ -13,24 +13,26 @@
 
 namespace stepwise {
 
-// Samples are numbered pair by pair: sample 2i is the first view of pair i, sample 2i + 1 the second.
+// A pair has V views, two unless said otherwise. Samples are numbered pair by pair: sample V i + v is view v of pair i.
 // A pair then stays inside one block of a block-cyclic matrix (docs/architecture.md).
 
-/// Positive pairs made from images: two views of each, `per_image` times. Pair i shows image i mod images, so the first
-/// pairs show different images.
+/// Positive pairs made from images: `view_count` views of each, `per_image` times. Pair i shows image i mod images, so
+/// the first pairs show different images.
 struct ImagePairs {
   ImageSource train;
   ImageSource test;
   std::int64_t pairs = 0;
   std::int64_t tests = 0;
   std::int64_t per_image = 1;
+  std::int64_t view_count = 2;
   ViewOptions views;
   std::uint64_t seed = 0;
   Standardisation standardisation;
 };
 
-/// Positive pairs stored in an HDF5 file: view_a, view_b (n x ...), optionally test (n_test x ...), labels (n) and
-/// test_labels (n_test). Any integer or floating-point type; everything after the first dimension is one sample.
+/// Positive pairs stored in an HDF5 file: view_a, view_b, view_c, ... (n x ...), optionally test (n_test x ...), labels
+/// (n) and test_labels (n_test). Any integer or floating-point type; everything after the first dimension is one
+/// sample.
 struct ArrayPairs {
   std::string path;
   /// n: {1, 1, 1}; n x m: {1, 1, m}; n x c x w: {c, 1, w}; n x c x h x ...: {c, h, product of the rest}.
@@ -38,16 +40,19 @@ struct ArrayPairs {
   std::int64_t pairs = 0;
   std::int64_t tests = 0;
   Standardisation standardisation;
+  std::int64_t views = 2;
 };
 
 using PairSource = std::variant<ImagePairs, ArrayPairs>;
 
 /// Opens `path`, checks it and keeps nothing open. `pairs` and `tests`: how many of the first to use, -1 for all
-/// (no tests where there is no dataset test).
+/// (no tests where there is no dataset test). `views`: how many of view_a, view_b, ..., -1 for as many as there are
+/// without a gap.
 /// @throws Error(input) naming file and dataset: missing view_a or view_b, views of different shape, a test set of
 /// other sample shape, labels of other length, a type that is not a number, no samples, or more asked for than there
 /// are.
-[[nodiscard]] ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::int64_t tests);
+[[nodiscard]] ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::int64_t tests,
+                                          std::int64_t views = -1);
 
 /// How many images `pairs` pairs are made of: the last image may show up less often.
 [[nodiscard]] inline std::int64_t image_count(const ImagePairs& source) {
@@ -55,6 +60,8 @@ using PairSource = std::variant<ImagePairs, ArrayPairs>;
 }
 
 [[nodiscard]] std::int64_t pair_count(const PairSource& source);
+/// V: how many views each pair has.
+[[nodiscard]] std::int64_t view_count(const PairSource& source);
 [[nodiscard]] std::int64_t test_count(const PairSource& source);
 /// Shape of a sample as the kernel sees it (after cropping).
 [[nodiscard]] ImageShape sample_shape(const PairSource& source);
@@ -74,7 +81,7 @@ void read_tests(const PairSource& source, Range range, MatrixView<double> out);
 
 /// Mean and centred sum of squares of each channel of each pair in `range`, before any standardisation:
 /// row-major [pair][mean of channel 0, 1, ..., sum of squares of channel 0, 1, ...]. Of the whole image before cropping
-/// for image pairs, of both views for array pairs.
+/// for image pairs, of all views for array pairs.
 [[nodiscard]] std::vector<double> pair_moments(const PairSource& source, Range range);
 
 /// Combines the moments of all pairs, in order, into the standardisation (Chan, Golub, LeVeque 1979): the result
