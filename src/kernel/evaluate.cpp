@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernel/columns.hpp"
+#include "kernel/composite.hpp"
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/gemm.hpp"
 
@@ -79,6 +80,8 @@ struct Evaluate {
 
   [[nodiscard]] T xx(std::int64_t i) const { return x.squared_norms[static_cast<std::size_t>(rows.begin + i)]; }
   [[nodiscard]] T yy(std::int64_t j) const { return y.squared_norms[static_cast<std::size_t>(cols.begin + j)]; }
+
+  void operator()(const CompositeKernel auto&) const {}  // never here: evaluate_composite
 
   void operator()(const LinearKernel&) const {}
 
@@ -168,6 +171,7 @@ struct Evaluate {
 template <class T>
 void evaluate_in(const Kernel& kernel, const BasicSamples<T>& x, Range rows, const BasicSamples<T>& y, Range cols,
                  MatrixView<T> out) {
+  if (evaluate_composite(kernel, x, rows, y, cols, out)) return;
   inner_products(x, rows, y, cols, out);
   std::visit(Evaluate<T>{x, rows, y, cols, out}, kernel);
 }
