@@ -68,10 +68,7 @@ void standardise_pairs(const Communicator& comm, PairSource& pairs) {
   const std::int64_t whole = max(comm, static_cast<std::int64_t>(moments.size()));
   moments.resize(static_cast<std::size_t>(whole));
   sum(comm, moments);  // each entry is non-zero on one rank only: exact on any number of ranks
-  attempt(comm, [&] {
-    const std::int64_t channels = whole / n / 2;
-    set_standardisation(pairs, standardise(moments, channels, moment_pixels(pairs)));
-  });
+  attempt(comm, [&] { set_standardisation(pairs, standardise(moments, moment_pixels(pairs))); });
 }
 
 Samples load_samples(const Problem& problem, const std::vector<std::int64_t>& numbers) {

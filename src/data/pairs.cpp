@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "data/array_pairs.hpp"
+#include "data/multimodal_pairs.hpp"
 #include "stepwise/core/error.hpp"
 
 namespace stepwise {
@@ -24,11 +25,32 @@ ImageShape shape_of(const ArrayPairs& source) {
   return source.shape;
 }
 
-ImageShape moment_shape(const ImagePairs& source) {
-  return shape(source.train);
+ImageShape shape_of(const MultimodalPairs& source) {
+  return {1, 1, 1 + std::max(source.shapes[0].size(), source.shapes[1].size())};
 }
-ImageShape moment_shape(const ArrayPairs& source) {
-  return source.shape;
+
+std::vector<std::int64_t> same_for_channels(const ImageShape& shape, std::int64_t parts) {
+  return std::vector<std::int64_t>(static_cast<std::size_t>(shape.channels), parts * shape.height * shape.width);
+}
+std::vector<std::int64_t> pixels_of(const ImagePairs& source) {
+  return same_for_channels(shape(source.train), 1);
+}
+std::vector<std::int64_t> pixels_of(const ArrayPairs& source) {
+  return same_for_channels(source.shape, source.views);
+}
+std::vector<std::int64_t> pixels_of(const MultimodalPairs& source) {
+  std::vector<std::int64_t> pixels = same_for_channels(source.shapes[0], 1);
+  const std::vector<std::int64_t> others = same_for_channels(source.shapes[1], 1);
+  pixels.insert(pixels.end(), others.begin(), others.end());
+  return pixels;
+}
+
+std::int64_t tests_of(const MultimodalPairs& source) {
+  return source.tests[0] + source.tests[1];
+}
+template <class OneModality>
+std::int64_t tests_of(const OneModality& source) {
+  return source.tests;
 }
 
 void apply(const Standardisation& standardisation, MatrixView<double> samples) {
@@ -65,6 +87,10 @@ void read(const ArrayPairs& source, std::span<const std::int64_t> samples, Matri
   apply(source.standardisation, out);
 }
 
+void read(const MultimodalPairs& source, std::span<const std::int64_t> samples, MatrixView<double> out) {
+  read_modalities(source, samples, out);
+}
+
 void read(const ImagePairs& source, Range range, MatrixView<double> out) {
   const ImageShape whole = shape(source.test);
   std::vector<std::uint8_t> image(static_cast<std::size_t>(whole.size()));
@@ -77,6 +103,10 @@ void read(const ImagePairs& source, Range range, MatrixView<double> out) {
 void read(const ArrayPairs& source, Range range, MatrixView<double> out) {
   read_stored_tests(source, range, out);
   apply(source.standardisation, out);
+}
+
+void read(const MultimodalPairs& source, Range range, MatrixView<double> out) {
+  read_modality_tests(source, range, out);
 }
 
 std::vector<std::int64_t> first_labels(const ImageSource& source, std::int64_t count) {
@@ -98,6 +128,12 @@ std::vector<std::int64_t> labels_of_train(const ImagePairs& source) {
 }
 std::vector<std::int64_t> labels_of_train(const ArrayPairs& source) {
   return stored_train_labels(source);
+}
+std::vector<std::int64_t> labels_of_train(const MultimodalPairs& source) {
+  return modality_labels(source);
+}
+std::vector<std::int64_t> labels_of_test(const MultimodalPairs&) {
+  return {};
 }
 std::vector<std::int64_t> labels_of_test(const ImagePairs& source) {
   return first_labels(source.test, source.tests);
@@ -161,6 +197,28 @@ std::vector<double> moments_of(const ArrayPairs& source, Range range) {
   return moments;
 }
 
+std::vector<double> moments_of(const MultimodalPairs& source, Range range) {
+  const auto& [a, b] = source.shapes;
+  const std::int64_t batch = std::max<std::int64_t>(1, moment_batch / (a.size() + b.size()));
+  std::vector<double> moments;
+  for (std::int64_t first = range.begin; first < range.end; first += batch) {
+    const Range some{first, std::min(first + batch, range.end)};
+    const std::vector<double> of_a = read_modality(source, 0, some);
+    const std::vector<double> of_b = read_modality(source, 1, some);
+    for (std::int64_t i = 0; i < some.size(); ++i) {
+      std::vector<double> ours;
+      std::vector<double> others;
+      append_moments(of_a.data() + i * a.size(), a, 1, ours);
+      append_moments(of_b.data() + i * b.size(), b, 1, others);
+      moments.insert(moments.end(), ours.begin(), ours.begin() + a.channels);  // means, then sums of squares
+      moments.insert(moments.end(), others.begin(), others.begin() + b.channels);
+      moments.insert(moments.end(), ours.begin() + a.channels, ours.end());
+      moments.insert(moments.end(), others.begin() + b.channels, others.end());
+    }
+  }
+  return moments;
+}
+
 void check_range(const char* what, Range range, std::int64_t count) {
   if (range.begin < 0 || range.end < range.begin || range.end > count) {
     fail(ExitCode::internal, "{} {} to {} asked for, there are {}", what, range.begin, range.end, count);
@@ -182,11 +240,23 @@ std::int64_t pair_count(const PairSource& source) {
 
 std::int64_t view_count(const PairSource& source) {
   if (const auto* images = std::get_if<ImagePairs>(&source)) return images->view_count;
-  return std::get<ArrayPairs>(source).views;
+  if (const auto* arrays = std::get_if<ArrayPairs>(&source)) return arrays->views;
+  return 2;
 }
 
 std::int64_t test_count(const PairSource& source) {
-  return std::visit([](const auto& pairs) { return pairs.tests; }, source);
+  return std::visit([](const auto& pairs) { return tests_of(pairs); }, source);
+}
+
+std::vector<TestGroup> test_groups(const PairSource& source) {
+  std::vector<TestGroup> groups;
+  if (const auto* both = std::get_if<MultimodalPairs>(&source)) {
+    groups = {{"test_a", {0, both->tests[0]}}, {"test_b", {both->tests[0], both->tests[0] + both->tests[1]}}};
+  } else {
+    groups = {{"test", {0, test_count(source)}}};
+  }
+  std::erase_if(groups, [](const TestGroup& group) { return group.range.size() == 0; });
+  return groups;
 }
 
 ImageShape sample_shape(const PairSource& source) {
@@ -220,19 +290,20 @@ std::vector<double> pair_moments(const PairSource& source, Range range) {
   return std::visit([&](const auto& pairs) { return moments_of(pairs, range); }, source);
 }
 
-std::int64_t moment_pixels(const PairSource& source) {
-  const ImageShape whole = std::visit([](const auto& pairs) { return moment_shape(pairs); }, source);
-  return whole.height * whole.width * (std::holds_alternative<ArrayPairs>(source) ? view_count(source) : 1);
+std::vector<std::int64_t> moment_pixels(const PairSource& source) {
+  return std::visit([](const auto& pairs) { return pixels_of(pairs); }, source);
 }
 
-Standardisation standardise(std::span<const double> moments, std::int64_t channels, std::int64_t pixels) {
-  if (channels < 1 || pixels < 1 || moments.empty() || std::ssize(moments) % (2 * channels) != 0) {
-    fail(ExitCode::internal, "{} moments of {} channels, {} numbers each", moments.size(), channels, pixels);
+Standardisation standardise(std::span<const double> moments, std::span<const std::int64_t> pixels) {
+  const std::int64_t channels = std::ssize(pixels);
+  if (channels < 1 || std::ranges::min(pixels) < 1 || moments.empty() || std::ssize(moments) % (2 * channels) != 0) {
+    fail(ExitCode::internal, "{} moments of {} channels", moments.size(), channels);
   }
   const std::int64_t pairs = std::ssize(moments) / (2 * channels);
   const auto step = static_cast<std::size_t>(2 * channels);
   Standardisation result;
   for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
+    const auto numbers = static_cast<double>(pixels[c]);
     double mean = 0;
     double squares = 0;
     for (std::int64_t i = 0; i < pairs; ++i) {
@@ -240,10 +311,9 @@ Standardisation standardise(std::span<const double> moments, std::int64_t channe
       const auto before = static_cast<double>(i);  // in units of `pixels` numbers
       const double difference = moments[at] - mean;
       mean += difference / (before + 1);
-      squares +=
-          moments[at + step / 2] + difference * difference * static_cast<double>(pixels) * (before / (before + 1));
+      squares += moments[at + step / 2] + difference * difference * numbers * (before / (before + 1));
     }
-    const double deviation = std::sqrt(squares / (static_cast<double>(pairs) * static_cast<double>(pixels)));
+    const double deviation = std::sqrt(squares / (static_cast<double>(pairs) * numbers));
     if (!std::isfinite(mean) || !std::isfinite(deviation)) {
       fail(ExitCode::input, "channel {} has mean {} and deviation {}, too large to standardise: scale the data", c,
            mean, deviation);
