@@ -1,14 +1,26 @@
 #include "solve_config.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
+#include "kernel_config.hpp"
 #include "stepwise/core/error.hpp"
 
 namespace stepwise {
 
 std::vector<Option> solve_options(SolveConfig& c) {
+  std::vector<Option> options = plain_options(c);
+  std::vector<Option> twins = second_kernel_options(c);
+  const auto end_of_kernel =
+      std::find_if(options.begin(), options.end(), [](const Option& o) { return o.name.starts_with("solver."); });
+  options.insert(end_of_kernel, std::make_move_iterator(twins.begin()), std::make_move_iterator(twins.end()));
+  return options;
+}
+
+std::vector<Option> plain_options(SolveConfig& c) {
   constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
   constexpr std::int64_t most_views = 1000;
   constexpr std::int64_t most_samples = std::int64_t{1} << 46;
@@ -30,6 +42,8 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   0, most_samples),
       auto_flag_option("data.standardize", "subtract mean, divide by deviation, per channel; auto: images only",
                        c.data.standardize),
+      flag_option("data.multimodal", "hdf5: view_a and view_b are of two kinds, with kernels of their own (kernel-b.*)",
+                  c.data.multimodal),
 
       auto_option("views.count", "V", "views of every sample; auto: 2, or view_a, view_b, view_c, ... of an hdf5 file",
                   c.views.count, 2, most_views),
@@ -41,8 +55,8 @@ std::vector<Option> solve_options(SolveConfig& c) {
       real_option("views.noise", "SIGMA", "deviation of Gaussian noise, after standardisation", c.views.noise, 0,
                   unbounded),
 
-      choice_option("kernel.type", "the kernel", c.kernel.type,
-                    {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk"}),
+      kernel_type_option(c.kernel.type),
+      flag_option("kernel.normalise", "k(x, y) / sqrt(k(x, x) k(y, y)) in place of k", c.kernel.normalise),
       integer_option("kernel.depth", "L", "hidden layers of the network (nngp, ntk)", c.kernel.depth, 0, 10'000),
       choice_option("kernel.activation", "activation of the network (nngp, ntk)", c.kernel.activation,
                     {"relu", "leaky-relu", "abs"}),
@@ -114,7 +128,27 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--kernel.storage {} leaves no matrix to factor for --solver.method {}: choose krylov",
          c.kernel.storage, c.solver.method);
   }
-  if (c.solver.method == "primal" && c.kernel.type != "linear" && c.kernel.random_features == 0) {
+  if (c.data.multimodal && c.data.source != "hdf5") {
+    fail(ExitCode::input, "--data.multimodal needs two kinds of data in a file: --data.source hdf5, not {}",
+         c.data.source);
+  }
+  if (c.data.multimodal && c.views.count.value_or(2) != 2) {
+    fail(ExitCode::input,
+         "--views.count is {}, but --data.multimodal is for one view of each of two modalities: leave it out",
+         *c.views.count);
+  }
+  if (!c.data.multimodal && !c.kernel_b.empty()) {
+    fail(ExitCode::input, "--kernel-b.{} is for view_b of --data.multimodal, which is not given: leave it out",
+         c.kernel_b.begin()->first);
+  }
+  if (c.kernel.random_features > 0 && !is_plain_kernel(c)) {
+    fail(ExitCode::input,
+         "--kernel.random-features {} stand for rbf and nngp alone, not for formulas, --kernel.normalise or "
+         "--data.multimodal: leave it out",
+         c.kernel.random_features);
+  }
+  if (c.solver.method == "primal" && !(c.kernel.type == "linear" && is_plain_kernel(c)) &&
+      c.kernel.random_features == 0) {
     fail(ExitCode::input,
          "--solver.method primal needs explicit features, which --kernel.type {} has not: choose linear, or "
          "--kernel.random-features for rbf and nngp",
@@ -151,6 +185,16 @@ void check_consistency(const SolveConfig& c) {
 }
 
 PairSource open_pairs(SolveConfig& c) {
+  if (c.data.multimodal) {
+    MultimodalPairs both =
+        open_multimodal_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0));
+    c.data.pairs = both.pairs;
+    c.data.test = std::max(both.tests[0], both.tests[1]);
+    c.data.standardize = c.data.standardize.value_or(false);
+    c.views.count = 2;
+    c.views.crop = 0;
+    return both;
+  }
   if (c.data.source == "hdf5") {
     ArrayPairs arrays = open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0),
                                          c.views.count.value_or(-1));

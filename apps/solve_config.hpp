@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ struct SolveConfig {
     std::optional<std::int64_t> pairs;
     std::optional<std::int64_t> test;
     std::optional<bool> standardize;
+    bool multimodal = false;
   } data;
   struct {
     std::optional<std::int64_t> count;
@@ -42,7 +44,9 @@ struct SolveConfig {
     std::int64_t degree = 3;
     double offset = 1;
     std::int64_t random_features = 0;
+    bool normalise = false;
   } kernel;
+  std::map<std::string, std::string> kernel_b;  ///< settings of kernel-b.* that differ from those of kernel.*
   struct {
     std::string method = "auto";
     double tolerance = 1e-10;
@@ -67,13 +71,17 @@ struct SolveConfig {
 /// The options bound to `config`, which must outlive them.
 [[nodiscard]] std::vector<Option> solve_options(SolveConfig& config);
 
+/// The same without kernel-b.*.
+[[nodiscard]] std::vector<Option> plain_options(SolveConfig& config);
+
 /// Checks what one option alone cannot know, without touching any file. @throws Error(input).
 void check_consistency(const SolveConfig& config);
 
 /// Opens the data and replaces every "auto" about it by what it stands for. Local. @throws Error(input).
 [[nodiscard]] PairSource open_pairs(SolveConfig& config);
 
-/// The kernel for samples of `features` numbers; replaces every "auto" about it. @throws Error(input).
+/// The kernel that kernel.type names, for samples of `features` numbers; replaces every "auto" about it. @throws
+/// Error(input).
 [[nodiscard]] Kernel make_kernel(SolveConfig& config, std::int64_t features);
 
 /// The process grid for `ranks` ranks. @throws Error(input) when --solver.grid is not P x Q = ranks.

@@ -61,7 +61,9 @@ void write_scales(ResultFile& file, const ResultOrigin& origin, const SolveResul
   scale("view", "view of a pair: 0 is x, 1 is x', and so on", 0, views);
   scale("sample", "number of a sample in the combined data set: i is view 0 of pair i, n + i is view 1, and so on", 0,
         views * n);
-  if (result.test.samples > 0) scale("test_sample", "number of a test sample", 0, result.test.samples);
+  for (const auto& [name, embedded] : result.tests) {
+    scale(name + "_sample", "number of a sample in " + name, 0, embedded.samples);
+  }
 }
 
 void write_data(ResultFile& file, const ResultOrigin& origin) {
@@ -74,9 +76,16 @@ void write_data(ResultFile& file, const ResultOrigin& origin) {
     file.write({"/data/test_labels", "1", "class label of each test sample", {"/test_sample"}}, {test.size()}, test);
   }
   const auto standardisation = std::visit([](const auto& source) { return source.standardisation; }, origin.pairs);
-  const ImageShape shape = sample_shape(origin.pairs);
-  file.write({"/data/sample_shape", "1", "channels, height and width of a sample as the kernel sees it", {""}}, {3},
-             std::vector<std::int64_t>{shape.channels, shape.height, shape.width});
+  const auto write_shape = [&](const std::string& name, const ImageShape& shape, const std::string& whose) {
+    file.write({"/data/" + name, "1", "channels, height and width of a sample " + whose, {""}}, {3},
+               std::vector<std::int64_t>{shape.channels, shape.height, shape.width});
+  };
+  if (const auto* both = std::get_if<MultimodalPairs>(&origin.pairs)) {
+    write_shape("sample_shape_a", both->shapes[0], "in view_a");
+    write_shape("sample_shape_b", both->shapes[1], "in view_b");
+  } else {
+    write_shape("sample_shape", sample_shape(origin.pairs), "as the kernel sees it");
+  }
   if (standardisation.mean.empty()) return;
   file.write_scale({"/data/channel", "1", "number of a channel", {}}, "channel",
                    numbers_from(0, static_cast<std::int64_t>(standardisation.mean.size())));
@@ -143,9 +152,10 @@ void write_modes(ResultFile& file, const SolveResult& result) {
                     "closed-form final embedding f_j of all views of every pair (Prop. 5.1)",
                     {"/view", "/pair", "/mode"}},
                    result.embedding.train, result.embedding.pairing.views);
-  if (result.test.samples > 0) {
-    file.write_samples({"/embeddings/test", "1", "the same of the test samples", {"/test_sample", "/mode"}},
-                       result.test);
+  for (const auto& [name, embedded] : result.tests) {
+    file.write_samples(
+        {"/embeddings/" + name, "1", "the same of the samples in " + name, {"/" + name + "_sample", "/mode"}},
+        embedded);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernel_config.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/theory/contrastive.hpp"
@@ -93,7 +94,8 @@ Layout kernel_layout(const ProcessGrid& grid, std::int64_t n, std::int64_t block
 std::string choose_method(const SolveConfig& config, std::int64_t samples, std::int64_t features) {
   if (config.solver.method != "auto") return config.solver.method;
   if (config.kernel.storage != "double") return "krylov";
-  const bool explicit_features = config.kernel.type == "linear" || config.kernel.random_features > 0;
+  const bool explicit_features =
+      (config.kernel.type == "linear" && is_plain_kernel(config)) || config.kernel.random_features > 0;
   const double direct = direct_cost(samples, Factorisation::cholesky);
   const bool few = config.modes && samples > whole_spectrum_samples;
   const double krylov = few ? 2 * krylov_cost(samples, *config.modes) : direct;
