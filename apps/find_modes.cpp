@@ -69,20 +69,25 @@ DistMatrix kernel_matrix(const Problem& problem, Report& report) {
 ContrastiveModes direct_modes(const Problem& problem, std::string& method, Report& report) {
   const std::int64_t d = problem.config.modes.value_or(0);
   const EigensolverLadder ladder = wanted_eigensolver(problem, problem.samples, problem.layout.rows.block);
-  const DistMatrix k = kernel_matrix(problem, report);
+  DistMatrix k = kernel_matrix(problem, report);
+  BlockVector means;
+  if (problem.centring) means = centre(*problem.centring, k, problem.pairing.views);
+  const auto factored = [&](Factorisation factorisation) {
+    ContrastiveModes modes =
+        timed(report, [&](const auto&) { return contrastive_modes(k, d, factorisation, ladder, problem.pairing); });
+    modes.means = std::move(means);
+    return modes;
+  };
   if (method != "spectral") {
     try {
-      return timed(report, [&](const auto&) {
-        return contrastive_modes(k, d, Factorisation::cholesky, ladder, problem.pairing);
-      });
+      return factored(Factorisation::cholesky);
     } catch (const CollectiveError& error) {
       if (problem.config.solver.method != "auto" || error.code() != ExitCode::numerical) throw;
       report.note(fmt::format("{}; going on with --solver.method spectral", error.what()));
     }
     method = "spectral";
   }
-  return timed(report,
-               [&](const auto&) { return contrastive_modes(k, d, Factorisation::spectral, ladder, problem.pairing); });
+  return factored(Factorisation::spectral);
 }
 
 ContrastiveModes modes_of_features(const Problem& problem, Report& report) {
@@ -90,11 +95,21 @@ ContrastiveModes modes_of_features(const Problem& problem, Report& report) {
   const std::int64_t block =
       fitting_block(problem.features, std::max(shape.rows, shape.cols), problem.config.solver.block_size, 1);
   const EigensolverLadder ladder = wanted_eigensolver(problem, problem.features, block);
-  const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
-  return timed(report, [&](const auto&) {
+  Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
+  BlockVector means;
+  if (problem.centring) means = centre(problem.comm, own, problem.samples, problem.pairing.views);
+  ContrastiveModes modes = timed(report, [&](const auto&) {
     return primal_modes(own, problem.grid, problem.samples, block, problem.config.modes.value_or(0), ladder,
                         problem.pairing);
   });
+  modes.means = std::move(means);
+  return modes;
+}
+
+/// The product with the kernel matrix, or with the centred one.
+ProductWithK product_of(const Problem& problem, std::int64_t samples, ProductWithK kernel) {
+  if (!problem.centring) return kernel;
+  return centred(*problem.centring, problem.comm, samples, problem.pairing.views, std::move(kernel));
 }
 
 /// The leading modes of every so many pairs, extended to all samples by the out-of-sample formula.
@@ -112,8 +127,9 @@ BlockVector modes_of_subsample(const Problem& problem, std::int64_t pairs) {
   });
   KernelProduct<double> product(problem.kernel, part, problem.comm, samples, views);
   product.store({});
-  KrylovPairs modes = krylov_pairs(problem.comm, contrastive_operator(samples, std::cref(product), problem.pairing),
-                                   subsample_options(problem.config, problem.samples));
+  KrylovPairs modes = krylov_pairs(
+      problem.comm, contrastive_operator(samples, product_of(problem, samples, std::cref(product)), problem.pairing),
+      subsample_options(problem.config, problem.samples));
   const Embedding embedding{std::move(modes.values), std::move(modes.vectors), std::move(modes.kernel_vectors),
                             problem.pairing};
   BlockVector extended = embed(
@@ -144,13 +160,18 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
     options.start = &start;
     if (start.width == 0) report.note("the subsample has no positive modes: starting at random");
   }
-  KernelOperator t = contrastive_operator(problem.samples, std::cref(exact), problem.pairing);
-  if (storage != "double") t.rough_kernel = std::cref(rough);
+  KernelOperator t =
+      contrastive_operator(problem.samples, product_of(problem, problem.samples, std::cref(exact)), problem.pairing);
+  if (storage != "double") t.rough_kernel = product_of(problem, problem.samples, std::cref(rough));
   ContrastiveModes modes = timed(report, [&](const Progress& progress) {
     options.progress = progress;
     return krylov_modes(comm, t, options);
   });
   modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, comm, problem.pairing);
+  if (problem.centring) {
+    modes.means = row_means(*problem.centring, comm, problem.samples, problem.pairing.views, std::cref(exact));
+    modes.mean_pair_kernel = centred_mean_pair_kernel(modes.mean_pair_kernel, modes.means, comm);
+  }
   return modes;
 }
 
@@ -161,6 +182,8 @@ ContrastiveModes find_modes(const Problem& problem, std::string& method, Report&
                            : method == "primal" ? modes_of_features(problem, report)
                                                 : direct_modes(problem, method, report);
   for (const std::string& text : modes.notes) report.note(text);
+  // The centred matrix does not see constants: without them the dual vectors are right for the given kernel too.
+  if (problem.centring && modes.dual.width > 0) centre(*problem.centring, problem.comm, modes.dual);
   return modes;
 }
 

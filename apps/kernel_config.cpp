@@ -14,7 +14,8 @@ const std::string prefix = "kernel.";
 std::vector<Option> kernel_settings(SolveConfig& config) {
   std::vector<Option> settings;
   for (Option& option : plain_options(config)) {
-    const bool shared = option.name == "kernel.storage" || option.name == "kernel.random-features";
+    const bool shared =
+        option.name == "kernel.storage" || option.name == "kernel.random-features" || option.name == "kernel.centre";
     if (option.name.starts_with(prefix) && !shared) settings.push_back(std::move(option));
   }
   return settings;

@@ -45,6 +45,12 @@ Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pa
     features = map->count;
     kernel = LinearKernel{};
   }
+  std::optional<Centring> centring;
+  if (config.kernel.centre) {
+    centring = Centring{std::holds_alternative<MultimodalPairs>(pairs) ? 2 : 1};
+    convention += ", centred over the training samples";
+    if (centring->kinds > 1) convention += " of each modality";
+  }
   const auto grid = ProcessGrid::create(comm, shape);
   const std::int64_t block =
       fitting_block(samples, std::max(shape.rows, shape.cols), config.solver.block_size, pairing.views);
@@ -53,7 +59,7 @@ Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pa
           kernel,   std::move(convention),
           grid,     kernel_layout(*grid, samples, block),
           features, samples,
-          pairing};
+          pairing,  centring};
 }
 
 void standardise_pairs(const Communicator& comm, PairSource& pairs) {

@@ -11,6 +11,7 @@
 #include "stepwise/dist/communicator.hpp"
 #include "stepwise/kernel/random_features.hpp"
 #include "stepwise/kernel/samples.hpp"
+#include "stepwise/theory/centring.hpp"
 #include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
@@ -28,6 +29,7 @@ struct Problem {
   std::int64_t features = 0;  ///< of a sample as the kernel sees it
   std::int64_t samples = 0;
   Pairing pairing;
+  std::optional<Centring> centring;
 };
 
 /// Checks what only the data can tell, and lays K out. Collective. @throws CollectiveError(input).

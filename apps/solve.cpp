@@ -25,11 +25,12 @@ std::vector<std::pair<std::string, BlockVector>> embed_tests(const Problem& prob
   return report.stage("test embeddings", flops, [&](const auto&) {
     std::vector<std::pair<std::string, BlockVector>> results;
     const Samples own = load_share(problem);
-    for (const auto& [name, range] : test_groups(problem.pairs)) {
+    for (const auto& [name, range, modality] : test_groups(problem.pairs)) {
+      const std::size_t kind = problem.centring && problem.centring->kinds > 1 ? modality : 0;
       const auto read = [&, first = range.begin](Range batch) {
         return load_tests(problem, {first + batch.begin, first + batch.end});
       };
-      results.emplace_back(name, embed(problem.kernel, embedding, own, problem.comm, range.size(), read));
+      results.emplace_back(name, embed(problem.kernel, embedding, own, problem.comm, range.size(), read, 1, kind));
     }
     return results;
   });

@@ -56,6 +56,8 @@ std::vector<Option> plain_options(SolveConfig& c) {
                   unbounded),
 
       kernel_type_option(c.kernel.type),
+      flag_option("kernel.centre", "subtract the mean of the features over the training samples, of each modality",
+                  c.kernel.centre),
       flag_option("kernel.normalise", "k(x, y) / sqrt(k(x, x) k(y, y)) in place of k", c.kernel.normalise),
       integer_option("kernel.depth", "L", "hidden layers of the network (nngp, ntk)", c.kernel.depth, 0, 10'000),
       choice_option("kernel.activation", "activation of the network (nngp, ntk)", c.kernel.activation,

@@ -45,6 +45,7 @@ struct SolveConfig {
     double offset = 1;
     std::int64_t random_features = 0;
     bool normalise = false;
+    bool centre = false;
   } kernel;
   std::map<std::string, std::string> kernel_b;  ///< settings of kernel-b.* that differ from those of kernel.*
   struct {

@@ -128,6 +128,12 @@ void write_modes(ResultFile& file, const SolveResult& result) {
                            result.embedding.dual, result.embedding.pairing.views);
 
   const std::vector<hsize_t> modes{result.tau.size()};
+  const auto& offsets = result.embedding.offsets;
+  for (std::size_t kind = 0; kind < offsets.size(); ++kind) {
+    const std::string suffix = offsets.size() == 1 ? "" : kind == 0 ? "_a" : "_b";
+    file.write({"/modes/offset" + suffix, "1", "added to f_j(x), because the kernel is centred", {"/mode"}}, modes,
+               offsets[kind]);
+  }
   file.write(
       {"/timescales/tau", time_units, "-log(s0^2 gamma) / (8 gamma): when the mode is learned (eq. 16)", {"/mode"}},
       modes, result.tau);

@@ -251,7 +251,7 @@ std::int64_t test_count(const PairSource& source) {
 std::vector<TestGroup> test_groups(const PairSource& source) {
   std::vector<TestGroup> groups;
   if (const auto* both = std::get_if<MultimodalPairs>(&source)) {
-    groups = {{"test_a", {0, both->tests[0]}}, {"test_b", {both->tests[0], both->tests[0] + both->tests[1]}}};
+    groups = {{"test_a", {0, both->tests[0]}}, {"test_b", {both->tests[0], both->tests[0] + both->tests[1]}, 1}};
   } else {
     groups = {{"test", {0, test_count(source)}}};
   }

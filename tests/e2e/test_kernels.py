@@ -72,6 +72,47 @@ class Kernels(ProgramTest):
         self.check({"kernel.type": "linear + 0.5*ntk", "kernel.normalise": True}, normalised(both), "of [1 * [linear")
 
 
+class Centred(Kernels):
+    """(I - J) K (I - J); for new samples k(x, y) - m(x) - m(y) + mean of m, with m(x) the mean of k(x, x_i)."""
+
+    def check(self, options: dict[str, object], kernel: reference.Kernel, convention: str) -> None:
+        samples = self.samples
+
+        def centred_kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+            mean_x, mean_y = kernel(x, samples).mean(axis=1), kernel(y, samples).mean(axis=1)
+            return kernel(x, y) - mean_x[:, None] - mean_y[None, :] + kernel(samples, samples).mean()
+
+        super().check({**options, "kernel.centre": True}, centred_kernel, "centred over the training samples")
+
+    def test_explicit_features(self) -> None:
+        options = {"data.source": "hdf5", "data.path": self.path, "modes": 3, "kernel.type": "linear",
+                   "kernel.centre": True}
+        one, other = (self.solve({**options, "solver.method": method}, ranks)
+                      for method, ranks in (("primal", 3), ("spectral", 2)))
+        self.assert_close(one.gamma, other.gamma, 1e-12, "gamma")
+        self.assert_close(one.kernel_train, other.kernel_train, 1e-9, "K_emb")
+        self.assert_close(one.kernel_test, other.kernel_test, 1e-9, "K_emb of tests")
+        file = self.solve_file({**options, "solver.method": "krylov", "solver.check": True}, 2)
+        with h5py.File(file) as found:
+            self.assertLess(found["diagnostics/check_gamma"][()], 1e-9)
+            self.assert_close(found["diagnostics/mean_pair_kernel"][()], other.gamma.sum(), 1e-12, "sum of gamma")
+
+    def test_dual_vectors_and_offset_are_the_definition(self) -> None:
+        file = self.solve_file({"data.source": "hdf5", "data.path": self.path, "modes": 3, "kernel.type": "rbf",
+                                "kernel.centre": True, "solver.method": "krylov"}, 3)
+        with h5py.File(file) as found:
+            dual, gamma = found["modes/dual"][()], found["spectrum/gamma"][()]
+            f = reference.rbf()(self.tests, self.samples) @ dual / np.sqrt(gamma) + found["modes/offset"][()]
+            self.assert_close(f, found["embeddings/test"][()], 1e-9, "f from dual vectors and offset")
+            self.assertLess(np.max(np.abs(dual.sum(axis=0))), 1e-12 * np.max(np.abs(dual)) * len(dual))
+
+    def test_constant_shifts_of_the_kernel_do_not_matter(self) -> None:
+        options = {"data.source": "hdf5", "data.path": self.path, "modes": 3, "kernel.centre": True}
+        plain, shifted = (self.solve({**options, "kernel.type": name}, 2) for name in ("ntk", "ntk + 3"))
+        self.assert_close(shifted.gamma, plain.gamma, 1e-13, "gamma")
+        self.assert_close(shifted.kernel_test, plain.kernel_test, 1e-10, "K_emb of tests")
+
+
 class Refusals(RefusalTest):
     def test_formulas(self) -> None:
         for formula, *patterns in (

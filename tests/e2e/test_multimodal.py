@@ -79,6 +79,28 @@ class Multimodal(ProgramTest):
                 self.assert_close(train @ train.T, expected.train @ expected.train.T, slack * 1e-9, "K_emb")
                 self.assert_close(tests @ train.T, expected.test @ expected.train.T, slack * 1e-9, "K_emb of tests")
 
+    def test_centred_by_modality(self) -> None:
+        path = self.write(test_a=self.test_a.reshape(5, 3, 2, 2), test_b=self.test_b)
+        plain = self.expected(self.a, self.b, self.test_a, self.test_b)
+        average = np.kron(np.eye(2), np.ones((PAIRS, PAIRS)) / PAIRS)
+        away = np.eye(2 * PAIRS) - average
+        first, second = reference.Network(depth=2).ntk, reference.rbf()
+        k_test = np.zeros((8, 2 * PAIRS))
+        k_test[:5, :PAIRS], k_test[5:, PAIRS:] = first(self.test_a, self.a), second(self.test_b, self.b)
+        to_mean = np.concatenate([np.repeat([1 - np.arange(2)], 5, axis=0), np.repeat([np.arange(2)], 3, axis=0)])
+        mean_rows = to_mean @ np.kron(np.eye(2), np.ones(PAIRS) / PAIRS) @ plain.kernel
+        expected = reference.solve_matrix(away @ plain.kernel @ away, (k_test - mean_rows) @ away, 2, MODES)
+        for method, storage, ranks in METHODS:
+            file = self.solve_file({**self.options(path, solver__method=method, kernel__storage=storage),
+                                    "kernel.centre": True}, ranks)
+            with self.subTest(method=method, storage=storage), h5py.File(file) as result:
+                self.assert_close(result["spectrum/gamma"][:MODES], expected.gamma[:MODES], 1e-11, "gamma")
+                train = result["embeddings/train"][()].reshape(-1, MODES)
+                tests = np.concatenate([result["embeddings/test_a"][()], result["embeddings/test_b"][()]])
+                self.assert_close(train @ train.T, expected.train @ expected.train.T, 1e-7, "K_emb")
+                self.assert_close(tests @ train.T, expected.test @ expected.train.T, 1e-7, "K_emb of tests")
+                self.assertEqual(result["modes/offset_b"].shape, (MODES,))
+
     def test_configuration_repeats_the_run(self) -> None:
         path = self.write(test_b=self.test_b)
         first = self.solve_file({**self.options(path), "kernel.type": "rbf", "kernel-b.type": "ntk",

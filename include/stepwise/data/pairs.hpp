@@ -83,6 +83,7 @@ using PairSource = std::variant<ImagePairs, ArrayPairs, MultimodalPairs>;
 struct TestGroup {
   std::string name;
   Range range;
+  std::size_t modality = 0;
 };
 /// Those that are not empty, in order.
 [[nodiscard]] std::vector<TestGroup> test_groups(const PairSource& source);

@@ -49,6 +49,7 @@ struct ContrastiveModes {
   std::vector<double> gamma;  ///< descending: all N by a direct method, d by krylov; the first d are Rayleigh quotients
   BlockVector dual;           ///< A, d numbers a sample: T a_j = gamma_j a_j with T = (1/c) B K, and a_j^T K a_j = 1
   BlockVector kernel_dual;    ///< K A
+  BlockVector means;          ///< row means of K before centring (theory/centring.hpp); empty where it is not centred
 
   double noise_floor = 0;         ///< eigenvalues below this in magnitude are rounding: 100 N eps max |gamma|
   std::vector<double> residuals;  ///< d: ||T a_j - gamma_j a_j||_K / gamma_1, computed with K itself
