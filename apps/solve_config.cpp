@@ -47,7 +47,7 @@ std::vector<Option> plain_options(SolveConfig& c) {
 
       auto_option("views.count", "V", "views of every sample; auto: 2, or view_a, view_b, view_c, ... of an hdf5 file",
                   c.views.count, 2, most_views),
-      integer_option("views.per-image", "R", "positive pairs made from every image, each of two new views",
+      integer_option("views.per-image", "R", "positive pairs made from every image, each of new views",
                      c.views.per_image, 1, 1'000'000),
       auto_option("views.crop", "PIXELS", "side of the random square crops, 0 for none; auto: 20 for images",
                   c.views.crop, 0, 1'000'000),

@@ -216,7 +216,7 @@ void check_modes(ContrastiveModes& modes, const DirectReport& direct) {
 ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation,
                                    const EigensolverLadder& ladder, const Pairing& pairing) {
   const std::int64_t n = k.rows();
-  if (n != k.cols() || n % pairing.views != 0 || k.block() % pairing.views != 0) {
+  if (n != k.cols() || pairing.views < 2 || n % pairing.views != 0 || k.block() % pairing.views != 0) {
     throw CollectiveError(ExitCode::internal,
                           fmt::format("contrastive_modes: a {} x {} matrix in blocks of {}", n, k.cols(), k.block()));
   }
