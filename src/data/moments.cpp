@@ -13,7 +13,8 @@ namespace {
 constexpr std::int64_t moment_batch = std::int64_t{1} << 20;
 
 std::vector<std::int64_t> same_for_channels(const ImageShape& shape, std::int64_t parts) {
-  return std::vector<std::int64_t>(static_cast<std::size_t>(shape.channels), parts * shape.height * shape.width);
+  std::vector<std::int64_t> pixels(static_cast<std::size_t>(shape.channels), parts * shape.height * shape.width);
+  return pixels;
 }
 std::vector<std::int64_t> pixels_of(const ImagePairs& source) {
   return same_for_channels(shape(source.train), 1);

@@ -26,7 +26,8 @@ void centre(const Centring& centring, const Communicator& comm, std::int64_t sam
     for (std::int64_t j = 0; j < v.rows; ++j) of_kind[j] += v(j, s);
   }
   sum(comm, means);
-  for (double& mean : means) mean /= static_cast<double>(samples / kinds);
+  const std::int64_t each = samples / kinds;
+  for (double& mean : means) mean /= static_cast<double>(each);
   for (std::int64_t s = 0; s < v.cols; ++s) {
     const double* of_kind = means.data() + (first + s) % kinds * v.rows;
     for (std::int64_t j = 0; j < v.rows; ++j) v(j, s) -= of_kind[j];
@@ -36,7 +37,8 @@ void centre(const Centring& centring, const Communicator& comm, std::int64_t sam
 BlockVector centre(const Centring& centring, DistMatrix& k, std::int64_t group) {
   const std::int64_t n = k.rows();
   const std::int64_t kinds = centring.kinds;
-  const auto each = static_cast<double>(n / kinds);
+  const std::int64_t of_kind = n / kinds;
+  const auto each = static_cast<double>(of_kind);
   const auto local = k.local();
   std::vector<double> means;  // kinds x n
   attempt(k.comm(), [&] { means.resize(at(n * kinds)); });
@@ -97,15 +99,16 @@ BlockVector centre(const Communicator& comm, Samples& own, std::int64_t samples,
 ProductWithK centred(const Centring& centring, const Communicator& comm, std::int64_t samples, std::int64_t group,
                      ProductWithK kernel) {
   const std::int64_t first = sample_share(comm, samples, group).begin;
-  return [=, &comm](MatrixView<const double> v, MatrixView<double> y) {
-    std::vector<double> copy;
-    attempt(comm, [&] { copy.resize(at(v.rows * v.cols)); });
-    const MatrixView<double> inside{copy.data(), v.rows, v.cols, v.rows};
-    for (std::int64_t s = 0; s < v.cols; ++s) std::copy_n(v.column(s), v.rows, inside.column(s));
-    centre(centring, comm, samples, inside, first);
-    kernel(inside, y);
-    centre(centring, comm, samples, y, first);
-  };
+  return
+      [centring, &comm, samples, first, kernel = std::move(kernel)](MatrixView<const double> v, MatrixView<double> y) {
+        std::vector<double> copy;
+        attempt(comm, [&] { copy.resize(at(v.rows * v.cols)); });
+        const MatrixView<double> inside{copy.data(), v.rows, v.cols, v.rows};
+        for (std::int64_t s = 0; s < v.cols; ++s) std::copy_n(v.column(s), v.rows, inside.column(s));
+        centre(centring, comm, samples, inside, first);
+        kernel(inside, y);
+        centre(centring, comm, samples, y, first);
+      };
 }
 
 BlockVector row_means(const Centring& centring, const Communicator& comm, std::int64_t samples, std::int64_t group,
