@@ -9,7 +9,6 @@
 #include "stepwise/kernel/assemble.hpp"
 #include "stepwise/kernel/kernel_product.hpp"
 #include "stepwise/theory/embedding.hpp"
-#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 namespace {
@@ -70,17 +69,25 @@ DistMatrix kernel_matrix(const Problem& problem, Report& report) {
 ContrastiveModes direct_modes(const Problem& problem, std::string& method, Report& report) {
   const std::int64_t d = problem.config.modes.value_or(0);
   const EigensolverLadder ladder = wanted_eigensolver(problem, problem.samples, problem.layout.rows.block);
-  const DistMatrix k = kernel_matrix(problem, report);
+  DistMatrix k = kernel_matrix(problem, report);
+  BlockVector means;
+  if (problem.centring) means = centre(*problem.centring, k, problem.pairing.views);
+  const auto factored = [&](Factorisation factorisation) {
+    ContrastiveModes modes =
+        timed(report, [&](const auto&) { return contrastive_modes(k, d, factorisation, ladder, problem.pairing); });
+    modes.means = std::move(means);
+    return modes;
+  };
   if (method != "spectral") {
     try {
-      return timed(report, [&](const auto&) { return contrastive_modes(k, d, Factorisation::cholesky, ladder); });
+      return factored(Factorisation::cholesky);
     } catch (const CollectiveError& error) {
       if (problem.config.solver.method != "auto" || error.code() != ExitCode::numerical) throw;
       report.note(fmt::format("{}; going on with --solver.method spectral", error.what()));
     }
     method = "spectral";
   }
-  return timed(report, [&](const auto&) { return contrastive_modes(k, d, Factorisation::spectral, ladder); });
+  return factored(Factorisation::spectral);
 }
 
 ContrastiveModes modes_of_features(const Problem& problem, Report& report) {
@@ -88,33 +95,47 @@ ContrastiveModes modes_of_features(const Problem& problem, Report& report) {
   const std::int64_t block =
       fitting_block(problem.features, std::max(shape.rows, shape.cols), problem.config.solver.block_size, 1);
   const EigensolverLadder ladder = wanted_eigensolver(problem, problem.features, block);
-  const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
-  return timed(report, [&](const auto&) {
-    return primal_modes(own, problem.grid, problem.samples, block, problem.config.modes.value_or(0), ladder);
+  Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
+  BlockVector means;
+  if (problem.centring) means = centre(problem.comm, own, problem.samples, problem.pairing.views);
+  ContrastiveModes modes = timed(report, [&](const auto&) {
+    return primal_modes(own, problem.grid, problem.samples, block, problem.config.modes.value_or(0), ladder,
+                        problem.pairing);
   });
+  modes.means = std::move(means);
+  return modes;
+}
+
+/// The product with the kernel matrix, or with the centred one.
+ProductWithK product_of(const Problem& problem, std::int64_t samples, ProductWithK kernel) {
+  if (!problem.centring) return kernel;
+  return centred(*problem.centring, problem.comm, samples, problem.pairing.views, std::move(kernel));
 }
 
 /// The leading modes of every so many pairs, extended to all samples by the out-of-sample formula.
 BlockVector modes_of_subsample(const Problem& problem, std::int64_t pairs) {
-  const std::int64_t n = problem.samples / views_per_pair;
-  const std::int64_t samples = views_per_pair * pairs;
-  const Range own = sample_share(problem.comm, samples, views_per_pair);
+  const std::int64_t views = problem.pairing.views;
+  const std::int64_t n = problem.samples / views;
+  const std::int64_t samples = views * pairs;
+  const Range own = sample_share(problem.comm, samples, views);
   const Samples part = attempt(problem.comm, [&] {
     std::vector<std::int64_t> numbers;
     for (std::int64_t i = own.begin; i < own.end; ++i) {
-      numbers.push_back(views_per_pair * (i / views_per_pair * n / pairs) + i % views_per_pair);
+      numbers.push_back(views * (i / views * n / pairs) + i % views);
     }
     return load_samples(problem, numbers);
   });
-  KernelProduct<double> product(problem.kernel, part, problem.comm, samples, views_per_pair);
+  KernelProduct<double> product(problem.kernel, part, problem.comm, samples, views);
   product.store({});
-  KrylovPairs modes = krylov_pairs(problem.comm, contrastive_operator(samples, std::cref(product)),
-                                   subsample_options(problem.config, problem.samples));
-  const Embedding embedding{std::move(modes.values), std::move(modes.vectors), std::move(modes.kernel_vectors)};
+  KrylovPairs modes = krylov_pairs(
+      problem.comm, contrastive_operator(samples, product_of(problem, samples, std::cref(product)), problem.pairing),
+      subsample_options(problem.config, problem.samples));
+  const Embedding embedding{std::move(modes.values), std::move(modes.vectors), std::move(modes.kernel_vectors),
+                            problem.pairing};
   BlockVector extended = embed(
       problem.kernel, embedding, part, problem.comm, problem.samples,
-      [&](Range batch) { return load_range(problem, batch); }, views_per_pair);
-  swap_views(extended.local());  // a = P K a / (N gamma)
+      [&](Range batch) { return load_range(problem, batch); }, views);
+  apply_pairing(problem.pairing, extended.local());  // a = B K a / (c gamma)
   return extended;
 }
 
@@ -125,8 +146,8 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
   const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
   SingleSamples single;
   if (storage != "double") single = attempt(comm, [&] { return to_single(own); });
-  KernelProduct<double> exact(problem.kernel, own, comm, problem.samples, views_per_pair);
-  KernelProduct<float> rough(problem.kernel, single, comm, problem.samples, views_per_pair);
+  KernelProduct<double> exact(problem.kernel, own, comm, problem.samples, problem.pairing.views);
+  KernelProduct<float> rough(problem.kernel, single, comm, problem.samples, problem.pairing.views);
   if (storage != "none") {
     report.stage(kernel_stage, inner_product_flops(problem), [&](const Progress& progress) {
       storage == "double" ? exact.store(progress) : rough.store(progress);
@@ -139,13 +160,18 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
     options.start = &start;
     if (start.width == 0) report.note("the subsample has no positive modes: starting at random");
   }
-  KernelOperator t = contrastive_operator(problem.samples, std::cref(exact));
-  if (storage != "double") t.rough_kernel = std::cref(rough);
+  KernelOperator t =
+      contrastive_operator(problem.samples, product_of(problem, problem.samples, std::cref(exact)), problem.pairing);
+  if (storage != "double") t.rough_kernel = product_of(problem, problem.samples, std::cref(rough));
   ContrastiveModes modes = timed(report, [&](const Progress& progress) {
     options.progress = progress;
     return krylov_modes(comm, t, options);
   });
-  modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, comm);
+  modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, comm, problem.pairing);
+  if (problem.centring) {
+    modes.means = row_means(*problem.centring, comm, problem.samples, problem.pairing.views, std::cref(exact));
+    modes.mean_pair_kernel = centred_mean_pair_kernel(modes.mean_pair_kernel, modes.means, comm);
+  }
   return modes;
 }
 
@@ -156,6 +182,8 @@ ContrastiveModes find_modes(const Problem& problem, std::string& method, Report&
                            : method == "primal" ? modes_of_features(problem, report)
                                                 : direct_modes(problem, method, report);
   for (const std::string& text : modes.notes) report.note(text);
+  // The centred matrix does not see constants: without them the dual vectors are right for the given kernel too.
+  if (problem.centring && modes.dual.width > 0) centre(*problem.centring, problem.comm, modes.dual);
   return modes;
 }
 

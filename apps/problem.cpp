@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernel_config.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/kernel/evaluate.hpp"
-#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 namespace {
@@ -22,18 +22,19 @@ Samples prepare(const Problem& problem, std::int64_t inputs, std::vector<double>
 
 Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pairs) {
   const std::int64_t n = pair_count(pairs);
-  const std::int64_t samples = views_per_pair * n;
+  const Pairing pairing{view_count(pairs)};
+  const std::int64_t samples = pairing.views * n;
   const std::int64_t inputs = sample_shape(pairs).size();
   if (config.kernel.random_features > 0) check_feature_memory(comm, config, inputs);
   auto [kernel, map, shape] = attempt(comm, [&] {
     if (config.modes.value_or(1) > n) {
-      fail(ExitCode::input, "--modes is {}, but {} pairs (2n = {} samples) have at most {} positive modes",
-           *config.modes, n, samples, n);
+      fail(ExitCode::input, "--modes is {}, but {} pairs ({}n = {} samples) have at most {} positive modes",
+           *config.modes, n, pairing.views, samples, n);
     }
     if (subsample_pairs(config) > n) {
       fail(ExitCode::input, "--solver.warm-start is {}, but there are {} pairs", subsample_pairs(config), n);
     }
-    const Kernel wanted = make_kernel(config, sample_shape(pairs));
+    const Kernel wanted = pose_kernel(config, pairs);
     std::optional<RandomFeatures> features;
     if (config.kernel.random_features > 0) {
       features = draw_features(wanted, inputs, config.kernel.random_features, static_cast<std::uint64_t>(config.seed));
@@ -47,14 +48,21 @@ Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pa
     features = map->count;
     kernel = LinearKernel{};
   }
+  std::optional<Centring> centring;
+  if (config.kernel.centre) {
+    centring = Centring{std::holds_alternative<MultimodalPairs>(pairs) ? 2 : 1};
+    convention += ", centred over the training samples";
+    if (centring->kinds > 1) convention += " of each modality";
+  }
   const auto grid = ProcessGrid::create(comm, shape);
   const std::int64_t block =
-      fitting_block(samples, std::max(shape.rows, shape.cols), config.solver.block_size, views_per_pair);
+      fitting_block(samples, std::max(shape.rows, shape.cols), config.solver.block_size, pairing.views);
   return {comm,     config,
           pairs,    std::move(map),
           kernel,   std::move(convention),
           grid,     kernel_layout(*grid, samples, block),
-          features, samples};
+          features, samples,
+          pairing,  centring};
 }
 
 void standardise_pairs(const Communicator& comm, PairSource& pairs) {
@@ -70,10 +78,7 @@ void standardise_pairs(const Communicator& comm, PairSource& pairs) {
   const std::int64_t whole = max(comm, static_cast<std::int64_t>(moments.size()));
   moments.resize(static_cast<std::size_t>(whole));
   sum(comm, moments);  // each entry is non-zero on one rank only: exact on any number of ranks
-  attempt(comm, [&] {
-    const std::int64_t channels = whole / n / 2;
-    set_standardisation(pairs, standardise(moments, channels, moment_pixels(pairs)));
-  });
+  attempt(comm, [&] { set_standardisation(pairs, standardise(moments, moment_pixels(pairs))); });
 }
 
 Samples load_samples(const Problem& problem, const std::vector<std::int64_t>& numbers) {
@@ -91,8 +96,9 @@ Samples load_range(const Problem& problem, Range range) {
 }
 
 Samples load_share(const Problem& problem) {
-  return attempt(problem.comm,
-                 [&] { return load_range(problem, sample_share(problem.comm, problem.samples, views_per_pair)); });
+  return attempt(problem.comm, [&] {
+    return load_range(problem, sample_share(problem.comm, problem.samples, problem.pairing.views));
+  });
 }
 
 Samples load_tests(const Problem& problem, Range range) {

@@ -17,13 +17,22 @@
 namespace stepwise {
 namespace {
 
-BlockVector embed_tests(const Problem& problem, const Embedding& embedding, Report& report) {
+std::vector<std::pair<std::string, BlockVector>> embed_tests(const Problem& problem, const Embedding& embedding,
+                                                             Report& report) {
   const std::int64_t count = test_count(problem.pairs);
   if (count == 0) return {};
   const double flops = 2.0 * static_cast<double>(problem.samples * problem.features) * static_cast<double>(count);
   return report.stage("test embeddings", flops, [&](const auto&) {
-    return embed(problem.kernel, embedding, load_share(problem), problem.comm, count,
-                 [&](Range batch) { return load_tests(problem, batch); });
+    std::vector<std::pair<std::string, BlockVector>> results;
+    const Samples own = load_share(problem);
+    for (const auto& [name, range, modality] : test_groups(problem.pairs)) {
+      const std::size_t kind = problem.centring && problem.centring->kinds > 1 ? modality : 0;
+      const auto read = [&, first = range.begin](Range batch) {
+        return load_tests(problem, {first + batch.begin, first + batch.end});
+      };
+      results.emplace_back(name, embed(problem.kernel, embedding, own, problem.comm, range.size(), read, 1, kind));
+    }
+    return results;
   });
 }
 
@@ -71,7 +80,7 @@ void solve(const Communicator& comm, SolveConfig config, const std::string& comm
   if (config.modes) {
     result.embedding = training_embedding(result.modes, comm);
     result.whiteness_error = whiteness_error(result.embedding, comm);
-    result.test = embed_tests(problem, result.embedding, report);
+    result.tests = embed_tests(problem, result.embedding, report);
     predict_training(config, result);
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,8 +21,10 @@ struct SolveConfig {
     std::optional<std::int64_t> pairs;
     std::optional<std::int64_t> test;
     std::optional<bool> standardize;
+    bool multimodal = false;
   } data;
   struct {
+    std::optional<std::int64_t> count;
     std::int64_t per_image = 1;
     std::optional<std::int64_t> crop;
     bool flip = false;
@@ -44,7 +47,10 @@ struct SolveConfig {
     std::int64_t degree = 3;
     double offset = 1;
     std::int64_t random_features = 0;
+    bool normalise = false;
+    bool centre = false;
   } kernel;
+  std::map<std::string, std::string> kernel_b;  ///< settings of kernel-b.* that differ from those of kernel.*
   struct {
     std::string method = "auto";
     double tolerance = 1e-10;
@@ -70,13 +76,16 @@ struct SolveConfig {
 /// The options bound to `config`, which must outlive them.
 [[nodiscard]] std::vector<Option> solve_options(SolveConfig& config);
 
+/// The same without kernel-b.*.
+[[nodiscard]] std::vector<Option> plain_options(SolveConfig& config);
+
 /// Checks what one option alone cannot know, without touching any file. @throws Error(input).
 void check_consistency(const SolveConfig& config);
 
 /// Opens the data and replaces every "auto" about it by what it stands for. Local. @throws Error(input).
 [[nodiscard]] PairSource open_pairs(SolveConfig& config);
 
-/// The kernel for samples of this shape; replaces every "auto" about it. @throws Error(input).
+/// The kernel that kernel.type names, for samples of this shape; replaces every "auto" about it. @throws Error(input).
 [[nodiscard]] Kernel make_kernel(SolveConfig& config, const ImageShape& shape);
 
 /// The process grid for `ranks` ranks. @throws Error(input) when --solver.grid is not P x Q = ranks.

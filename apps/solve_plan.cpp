@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernel_config.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/theory/contrastive.hpp"
@@ -26,7 +27,7 @@ double krylov_numbers(const SolveConfig& config, std::int64_t samples, std::int6
   const std::string& storage = config.kernel.storage;
   const double visitors = std::min(ranks - 1, 2) * own;  // their samples, while K is evaluated
   const double kept = storage == "double" ? 0.5 : storage == "single" ? 0.25 : 0;
-  const double part = 2 * static_cast<double>(subsample_pairs(config));
+  const double part = static_cast<double>(config.views.count.value_or(2) * subsample_pairs(config));
   const KrylovSizes sizes = krylov_sizes(samples, krylov_options(config));
   // Q and K Q; the block, its image, what is outside; the vectors that a product makes, one set for each thread.
   const double each = static_cast<double>(sizes.width) * (10 + omp_get_max_threads());
@@ -93,7 +94,8 @@ Layout kernel_layout(const ProcessGrid& grid, std::int64_t n, std::int64_t block
 std::string choose_method(const SolveConfig& config, std::int64_t samples, std::int64_t features) {
   if (config.solver.method != "auto") return config.solver.method;
   if (config.kernel.storage != "double") return "krylov";
-  const bool explicit_features = config.kernel.type == "linear" || config.kernel.random_features > 0;
+  const bool explicit_features =
+      (config.kernel.type == "linear" && is_plain_kernel(config)) || config.kernel.random_features > 0;
   const double direct = direct_cost(samples, Factorisation::cholesky);
   const bool few = config.modes && samples > whole_spectrum_samples;
   const double krylov = few ? 2 * krylov_cost(samples, *config.modes) : direct;
@@ -139,10 +141,12 @@ void check_memory(const Communicator& comm, const SolveConfig& config, const std
   const std::string modes = config.modes ? fmt::format("{}", *config.modes) : "all";
   const std::string less = config.kernel.storage == "none" || !config.modes ? "" : ", or --kernel.storage none";
   const std::string storage = method == "krylov" ? fmt::format(" with --kernel.storage {}", config.kernel.storage) : "";
-  require_memory(comm, memory_needed(config, method, layout, features, comm.size()),
-                 fmt::format("--data.pairs {} (2n = {} samples), --data.test {} and --modes {}: {}--solver.method {}{}",
-                             *config.data.pairs, layout.rows.n, *config.data.test, modes, purpose, method, storage),
-                 fmt::format("use more nodes, less data{}{}", less, purpose.empty() ? "" : ", or no --solver.check"));
+  require_memory(
+      comm, memory_needed(config, method, layout, features, comm.size()),
+      fmt::format("--data.pairs {} ({}n = {} samples), --data.test {} and --modes {}: {}--solver.method {}{}",
+                  *config.data.pairs, config.views.count.value_or(2), layout.rows.n, *config.data.test, modes, purpose,
+                  method, storage),
+      fmt::format("use more nodes, less data{}{}", less, purpose.empty() ? "" : ", or no --solver.check"));
 }
 
 void check_feature_memory(const Communicator& comm, const SolveConfig& config, std::int64_t inputs) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernel/columns.hpp"
+#include "kernel/composite.hpp"
 #include "kernel/image_network.hpp"
 #include "kernel/network_column.hpp"
 #include "stepwise/core/index.hpp"
@@ -81,6 +82,8 @@ struct Evaluate {
 
   [[nodiscard]] T xx(std::int64_t i) const { return x.squared_norms[static_cast<std::size_t>(rows.begin + i)]; }
   [[nodiscard]] T yy(std::int64_t j) const { return y.squared_norms[static_cast<std::size_t>(cols.begin + j)]; }
+
+  void operator()(const CompositeKernel auto&) const {}  // never here: evaluate_composite
 
   void operator()(const LinearKernel&) const {}
 
@@ -184,6 +187,7 @@ void evaluate_in(const Kernel& kernel, const BasicSamples<T>& x, Range rows, con
   if (const auto* network = std::get_if<Network>(&kernel); network != nullptr && has_image_layers(*network)) {
     return evaluate_images(*network, x, rows, y, cols, out);
   }
+  if (evaluate_composite(kernel, x, rows, y, cols, out)) return;
   inner_products(x, rows, y, cols, out);
   std::visit(Evaluate<T>{x, rows, y, cols, out}, kernel);
 }

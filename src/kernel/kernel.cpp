@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <utility>
 
 #include "stepwise/core/error.hpp"
 
@@ -23,6 +24,18 @@ struct Validate {
   void operator()(const RbfKernel& k) const { check_length(k.length_scale); }
   void operator()(const LaplaceKernel& k) const { check_length(k.length_scale); }
   void operator()(const Network& k) const { stepwise::validate(k); }
+  void operator()(const NormalisedKernel& k) const { validate(k.of->kernel); }
+  void operator()(const KernelSum& k) const {
+    for (const KernelTerm& term : k.terms) {
+      check("a weight in --kernel.type", term.weight, term.weight >= 0,
+            "a number >= 0 (else the kernel is not positive semidefinite)");
+      for (const KernelPart& factor : term.factors) validate(factor->kernel);
+    }
+  }
+  void operator()(const MultimodalKernel& k) const {
+    validate(k.a->kernel);
+    validate(k.b->kernel);
+  }
   static void check_length(double length) {
     check("--kernel.length-scale", length, length > 0,
           "a number > 0 (leave it out, or 0, for the square root of the number of features)");
@@ -41,9 +54,28 @@ struct Describe {
     return fmt::format("laplace: exp(-|x-y| / l), l = {}", k.length_scale);
   }
   std::string operator()(const Network& k) const { return stepwise::describe(k); }
+  std::string operator()(const NormalisedKernel& k) const {
+    return fmt::format("k(x, y) / sqrt(k(x, x) k(y, y)) of [{}]", describe(k.of->kernel));
+  }
+  std::string operator()(const KernelSum& k) const {
+    std::string text;
+    for (const KernelTerm& term : k.terms) {
+      text += fmt::format("{}{}", text.empty() ? "" : " + ", term.weight);
+      for (const KernelPart& factor : term.factors) text += fmt::format(" * [{}]", describe(factor->kernel));
+    }
+    return text;
+  }
+  std::string operator()(const MultimodalKernel& k) const {
+    return fmt::format("two modalities, zero between them: view_a [{}], view_b [{}]", describe(k.a->kernel),
+                       describe(k.b->kernel));
+  }
 };
 
 }  // namespace
+
+KernelPart boxed(Kernel kernel) {
+  return std::make_shared<const BoxedKernel>(BoxedKernel{std::move(kernel)});
+}
 
 void validate(const Kernel& kernel) {
   std::visit(Validate{}, kernel);

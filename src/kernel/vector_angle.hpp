@@ -44,8 +44,8 @@ STEPWISE_VECTOR_BODY T arctangent_rest(T v) {
   }
 }
 
-/// From minus = 2 (r s - c) and plus = 2 (r s + c), both >= 0: tan(th / 2) = sqrt(minus / plus). Less than half the time
-/// of atan2 with two roots and a series.
+/// From minus = 2 (r s - c) and plus = 2 (r s + c), both >= 0: tan(th / 2) = sqrt(minus / plus). Less than half the
+/// time of atan2 with two roots and a series.
 template <class T>
 STEPWISE_VECTOR_BODY Angle<T> angle(T minus, T plus) {
   constexpr T pi = std::numbers::pi_v<T>;
@@ -65,7 +65,8 @@ STEPWISE_VECTOR_BODY Angle<T> angle(T minus, T plus) {
   const T th = obtuse ? pi - 2 * acute : 2 * acute;
   const T sine = T(0.5) * root;
   const T cosine = T(0.25) * (plus - minus);
-  // With w = tan(th / 2): sin th - th cos th = 2 w^2 (atan w - (atan w - w) / w^2) / (1 + w^2), a sum of positive terms.
+  // With w = tan(th / 2): sin th - th cos th = 2 w^2 (atan w - (atan w - w) / w^2) / (1 + w^2), a sum of positive
+  // terms.
   const T segment = beyond || obtuse ? sine - th * cosine : T(0.5) * larger * v * (arctangent - rest);
   return {sine, cosine, th, segment};
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -618,15 +619,19 @@ TEST_F(ResultFileTest, RowsThatDoNotFitTogetherAreAnError) {
         v.data.resize(static_cast<std::size_t>(v.width * v.range.size()));
       },
   };
-  using Write = void (ResultFile::*)(const DatasetInfo&, const BlockVector&);
-  for (const Write write : {&ResultFile::write_samples, &ResultFile::write_views, &ResultFile::write_stacked_views}) {
+  using Write = void (*)(ResultFile&, const DatasetInfo&, const BlockVector&);
+  const std::array<Write, 3> writers{
+      [](ResultFile& out, const DatasetInfo& info, const BlockVector& v) { out.write_samples(info, v); },
+      [](ResultFile& out, const DatasetInfo& info, const BlockVector& v) { out.write_views(info, v); },
+      [](ResultFile& out, const DatasetInfo& info, const BlockVector& v) { out.write_stacked_views(info, v); }};
+  for (const Write write : writers) {
     for (std::size_t i = 0; i < mistakes.size(); ++i) {
       SCOPED_TRACE(i);
       BlockVector rows = deal(sizes, 3);
       mistakes[i](rows);
       expect_refusal(ExitCode::internal, {"/rows"}, [&] {
         ResultFile out(world(), file(), false);
-        (out.*write)({"/rows", "1", "rows", {}}, rows);
+        write(out, {"/rows", "1", "rows", {}}, rows);
         out.commit();
       });
       expect_content({});

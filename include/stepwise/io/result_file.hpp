@@ -56,10 +56,10 @@ class ResultFile {
 
   /// samples x width, each rank writing its own rows.
   void write_samples(const DatasetInfo& info, const BlockVector& values);
-  /// Training samples numbered pair by pair, as (2, n, width): first all first views, then all second views.
-  void write_views(const DatasetInfo& info, const BlockVector& values);
-  /// The same as 2n x width, first views first.
-  void write_stacked_views(const DatasetInfo& info, const BlockVector& values);
+  /// Training samples numbered pair by pair, `views` each, as (views, n, width): all first views, all second views, ...
+  void write_views(const DatasetInfo& info, const BlockVector& values, std::int64_t views = 2);
+  /// The same as (views n) x width, first views first.
+  void write_stacked_views(const DatasetInfo& info, const BlockVector& values, std::int64_t views = 2);
 
   /// Flushes, closes, reopens for a look, syncs to disk and renames. Returns the file's size in bytes.
   /// @throws CollectiveError(input) also when something else has taken the name meanwhile.

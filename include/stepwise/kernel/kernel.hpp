@@ -6,6 +6,8 @@
 
 #include "stepwise/kernel/network.hpp"
 
+#include "stepwise/kernel/composite.hpp"
+
 namespace stepwise {
 
 // Kernels as values. m is the number of features of a sample, x.y the plain inner product.
@@ -29,10 +31,18 @@ struct LaplaceKernel {
   double length_scale = 1;
 };
 
-using Kernel = std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, Network>;
+using Kernel = std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, Network, NormalisedKernel,
+                            KernelSum, MultimodalKernel>;
+
+struct BoxedKernel {
+  Kernel kernel;
+};
+
+/// The kernel as a part of others.
+[[nodiscard]] KernelPart boxed(Kernel kernel);
 
 /// @throws Error(input) naming the option and value: variance below 0, length scale not above 0, depth or degree out of
-/// range, negative polynomial offset (not positive semidefinite), anything not finite.
+/// range, negative polynomial offset or weight in a sum (not positive semidefinite), anything not finite.
 void validate(const Kernel& kernel);
 
 /// One line for people and for result files: the formula with its parameters.
