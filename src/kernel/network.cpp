@@ -162,12 +162,12 @@ void validate(const Network& network) {
 
 std::string describe(const Network& network) {
   const bool image = has_image_layers(network);
-  return fmt::format("{} of an infinitely wide network: {}; input {}, {}",
-                     network.which == NetworkKernel::ntk ? "ntk" : "nngp",
-                     image ? fmt::format("{} channels of {} x {} pixels", network.input.channels, network.input.height,
-                                         network.input.width)
-                           : "vectors",
-                     image ? "<x_p, y_p'> / channels" : "x.y / m", list_text(network.layers));
+  const std::string inputs =
+      image ? fmt::format("images of {} channels, {} x {} pixels (<x_p, y_p'> / channels)", network.input.channels,
+                          network.input.height, network.input.width)
+            : "vectors (x.y / m)";
+  return fmt::format("{}: infinitely wide network on {}: {}", network.which == NetworkKernel::ntk ? "ntk" : "nngp",
+                     inputs, list_text(network.layers));
 }
 
 }  // namespace stepwise

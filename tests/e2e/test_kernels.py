@@ -60,7 +60,7 @@ class Kernels(ProgramTest):
                    lambda x, y: deep(x, y) + 0.2 * reference.rbf(2.0)(x, y), "0.2 * [rbf: ")
 
     def test_one_kernel_with_settings(self) -> None:
-        self.check({"kernel.type": "ntk(depth=5)"}, deep, "ntk: fully connected ReLU network, 5 hidden layers")
+        self.check({"kernel.type": "ntk(depth=5)"}, deep, "ntk: infinitely wide network on vectors (x.y / m): 5 x [dense")
 
     def test_normalised(self) -> None:
         self.check({"kernel.type": "ntk", "kernel.normalise": True}, normalised(ntk), "k(x, y) / sqrt(k(x, x) k(y, y))")
