@@ -162,7 +162,7 @@ ContrastiveModes find_modes(const Problem& problem, std::string& method, Report&
 SecondOpinion second_opinion(const Problem& problem, const std::string& method, const ContrastiveModes& modes,
                              Report& report) {
   SecondOpinion opinion;
-  opinion.method = second_method(method);
+  opinion.method = second_method(problem.config, method);
   const std::size_t stages = report.stages().size();
   const ContrastiveModes others = [&] {
     try {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "precomputed.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/theory/pairing.hpp"
 
@@ -30,7 +31,8 @@ Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pa
     if (subsample_pairs(config) > n) {
       fail(ExitCode::input, "--solver.warm-start is {}, but there are {} pairs", subsample_pairs(config), n);
     }
-    const Kernel wanted = make_kernel(config, inputs);
+    const auto* rows = std::get_if<IndexPairs>(&pairs);
+    const Kernel wanted = rows != nullptr ? stored_kernel(*rows) : make_kernel(config, inputs);
     std::optional<RandomFeatures> features;
     if (config.kernel.random_features > 0) {
       features = draw_features(wanted, inputs, config.kernel.random_features, static_cast<std::uint64_t>(config.seed));

@@ -26,6 +26,7 @@ struct Problem {
   Layout layout;
   std::int64_t features = 0;  ///< of a sample as the kernel sees it
   std::int64_t samples = 0;
+  std::optional<double> stored_trace = {};  ///< of a precomputed kernel, which may not be positive semidefinite
 };
 
 /// Checks what only the data can tell, and lays K out. Collective. @throws CollectiveError(input).

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "precomputed.hpp"
 #include "stepwise/core/error.hpp"
 #include "stepwise/theory/pairing.hpp"
 
@@ -40,7 +41,7 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   unbounded),
 
       choice_option("kernel.type", "the kernel", c.kernel.type,
-                    {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk"}),
+                    {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk", "precomputed"}),
       integer_option("kernel.depth", "L", "hidden layers of the network (nngp, ntk)", c.kernel.depth, 0, 10'000),
       choice_option("kernel.activation", "activation of the network (nngp, ntk)", c.kernel.activation,
                     {"relu", "leaky-relu", "abs"}),
@@ -60,6 +61,16 @@ std::vector<Option> solve_options(SolveConfig& c) {
       integer_option("kernel.random-features", "F",
                      "rbf, nngp: F explicit random features in place of the kernel; 0: none", c.kernel.random_features,
                      0, 1'000'000),
+      text_option("kernel.path", "PATH", "precomputed: HDF5 file (FILE or FILE:/dataset), .npy file or directory of tiles",
+                  c.kernel.path),
+      text_option("kernel.test-path", "PATH", "the same of test by training samples, if not beside the matrix",
+                  c.kernel.test_path),
+      choice_option("kernel.pairing", "precomputed: rows of pair i are i and n + i (stacked) or 2i and 2i + 1",
+                    c.kernel.pairing, {"stacked", "interleaved"}),
+      real_option("kernel.symmetry-tolerance", "E", "precomputed: largest |K_ij - K_ji| / max |K|",
+                  c.kernel.symmetry_tolerance, 0, 1),
+      real_option("kernel.negative-mass", "E", "precomputed: largest sum |negative eigenvalues| / sum |eigenvalues|",
+                  c.kernel.negative_mass, 0, 1),
       choice_option("kernel.storage",
                     "what is kept of the kernel matrix: double, single, or none: evaluated for each product",
                     c.kernel.storage, {"double", "single", "none"}),
@@ -103,6 +114,7 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--data.path {} is given, but --data.source is synthetic: choose cifar10 or hdf5",
          c.data.path);
   }
+  check_precomputed_options(c);
   if (c.data.source == "hdf5" &&
       (c.views.crop.value_or(0) != 0 || c.views.flip || c.views.noise != 0 || c.views.per_image != 1)) {
     fail(ExitCode::input, "--views.* make views of images; --data.source hdf5 brings its own views, leave them out");
@@ -148,6 +160,7 @@ void check_consistency(const SolveConfig& c) {
 }
 
 PairSource open_pairs(SolveConfig& c) {
+  if (c.kernel.type == "precomputed") return open_index_pairs(c);
   if (c.data.source == "hdf5") {
     ArrayPairs arrays =
         open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0));

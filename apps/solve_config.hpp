@@ -41,6 +41,11 @@ struct SolveConfig {
     std::int64_t degree = 3;
     double offset = 1;
     std::int64_t random_features = 0;
+    std::string path;
+    std::string test_path;
+    std::string pairing = "stacked";
+    double symmetry_tolerance = 1e-6;
+    double negative_mass = 1e-6;
   } kernel;
   struct {
     std::string method = "auto";

@@ -63,6 +63,7 @@ void write_scales(ResultFile& file, const ResultOrigin& origin, const SolveResul
 }
 
 void write_data(ResultFile& file, const ResultOrigin& origin) {
+  if (std::holds_alternative<IndexPairs>(origin.pairs)) return;  // there are no data
   const auto [train, test] =
       attempt(origin.comm, [&] { return std::pair(train_labels(origin.pairs), test_labels(origin.pairs)); });
   if (!train.empty()) {

@@ -24,11 +24,18 @@ ImageShape shape_of(const ArrayPairs& source) {
   return source.shape;
 }
 
+ImageShape shape_of(const IndexPairs&) {
+  return {1, 1, 1};
+}
+
 ImageShape moment_shape(const ImagePairs& source) {
   return shape(source.train);
 }
 ImageShape moment_shape(const ArrayPairs& source) {
   return source.shape;
+}
+ImageShape moment_shape(const IndexPairs& source) {
+  return shape_of(source);
 }
 
 void apply(const Standardisation& standardisation, MatrixView<double> samples) {
@@ -79,6 +86,16 @@ void read(const ArrayPairs& source, Range range, MatrixView<double> out) {
   apply(source.standardisation, out);
 }
 
+void read(const IndexPairs& source, std::span<const std::int64_t> samples, MatrixView<double> out) {
+  for (std::int64_t j = 0; j < out.cols; ++j) {
+    out(0, j) = static_cast<double>(source.row(samples[static_cast<std::size_t>(j)]));
+  }
+}
+
+void read(const IndexPairs& source, Range range, MatrixView<double> out) {
+  for (std::int64_t j = 0; j < out.cols; ++j) out(0, j) = static_cast<double>(source.train->rows + range.begin + j);
+}
+
 std::vector<std::int64_t> first_labels(const ImageSource& source, std::int64_t count) {
   const auto* stored = std::get_if<StoredImages>(&source);
   if (stored == nullptr || stored->labels.empty()) return {};
@@ -99,11 +116,17 @@ std::vector<std::int64_t> labels_of_train(const ImagePairs& source) {
 std::vector<std::int64_t> labels_of_train(const ArrayPairs& source) {
   return stored_train_labels(source);
 }
+std::vector<std::int64_t> labels_of_train(const IndexPairs&) {
+  return {};
+}
 std::vector<std::int64_t> labels_of_test(const ImagePairs& source) {
   return first_labels(source.test, source.tests);
 }
 std::vector<std::int64_t> labels_of_test(const ArrayPairs& source) {
   return stored_test_labels(source);
+}
+std::vector<std::int64_t> labels_of_test(const IndexPairs&) {
+  return {};
 }
 
 /// Appends means, then centred sums of squares, of the channels of `parts` arrays of the given shape, one after the
@@ -157,6 +180,10 @@ std::vector<double> moments_of(const ArrayPairs& source, Range range) {
     for (std::int64_t i = 0; i < pairs; ++i) append_moments(values.data() + 2 * i * size, source.shape, 2, moments);
   }
   return moments;
+}
+
+std::vector<double> moments_of(const IndexPairs& source, Range) {
+  fail(ExitCode::internal, "rows of {} have no mean", source.train->name);
 }
 
 void check_range(const char* what, Range range, std::int64_t count) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernel/columns.hpp"
+#include "kernel/precomputed.hpp"
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/gemm.hpp"
 
@@ -81,6 +82,7 @@ struct Evaluate {
   [[nodiscard]] T yy(std::int64_t j) const { return y.squared_norms[static_cast<std::size_t>(cols.begin + j)]; }
 
   void operator()(const LinearKernel&) const {}
+  void operator()(const PrecomputedKernel&) const {}  // see evaluate_in
 
   void operator()(const PolynomialKernel& k) const {
     const T factor = 1 / static_cast<T>(x.features);
@@ -168,6 +170,11 @@ struct Evaluate {
 template <class T>
 void evaluate_in(const Kernel& kernel, const BasicSamples<T>& x, Range rows, const BasicSamples<T>& y, Range cols,
                  MatrixView<T> out) {
+  if (const auto* stored = std::get_if<PrecomputedKernel>(&kernel)) {
+    look_up<T>(*stored, {x.sample(rows.begin), static_cast<std::size_t>(out.rows)},
+               {y.sample(cols.begin), static_cast<std::size_t>(out.cols)}, out);
+    return;
+  }
   inner_products(x, rows, y, cols, out);
   std::visit(Evaluate<T>{x, rows, y, cols, out}, kernel);
 }

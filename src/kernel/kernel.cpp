@@ -38,6 +38,9 @@ struct Validate {
     check_variances("--kernel.readout-weight-variance", "--kernel.readout-bias-variance", k.layers.back());
     check("--kernel.slope", k.negative_slope, true, "a finite number");
   }
+  void operator()(const PrecomputedKernel& k) const {
+    if (k.train == nullptr) fail(ExitCode::internal, "a precomputed kernel without its matrix");
+  }
   static void check_length(double length) {
     check("--kernel.length-scale", length, length > 0,
           "a number > 0 (leave it out, or 0, for the square root of the number of features)");
@@ -66,6 +69,10 @@ struct Describe {
         "bias variance {}, readout weight variance {}, readout bias variance {}",
         k.which == NetworkKernel::ntk ? "ntk" : "nngp", activation, k.layers.size() - 1, hidden.weight_variance,
         hidden.bias_variance, readout.weight_variance, readout.bias_variance);
+  }
+  std::string operator()(const PrecomputedKernel& k) const {
+    return fmt::format("precomputed: {}, {} x {}, {} precision, upper triangle", k.train->name, k.train->rows,
+                       k.train->cols, k.train->single ? "single" : "double");
   }
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <variant>
@@ -9,6 +10,7 @@
 #include "stepwise/core/index.hpp"
 #include "stepwise/core/matrix_view.hpp"
 #include "stepwise/data/images.hpp"
+#include "stepwise/data/stored_matrix.hpp"
 #include "stepwise/data/views.hpp"
 
 namespace stepwise {
@@ -40,7 +42,23 @@ struct ArrayPairs {
   Standardisation standardisation;
 };
 
-using PairSource = std::variant<ImagePairs, ArrayPairs>;
+/// Positive pairs of rows of a stored kernel matrix. A sample is one number, its row; test sample t of the stored test
+/// kernel has the number train->rows + t.
+struct IndexPairs {
+  std::shared_ptr<const StoredMatrix> train;
+  std::shared_ptr<const StoredMatrix> test;  ///< may be null
+  std::int64_t pairs = 0;
+  std::int64_t tests = 0;
+  bool interleaved = false;  ///< pair i is rows 2i and 2i + 1; else rows i and n + i, with 2n rows in all
+  Standardisation standardisation;
+
+  /// The row of training sample `sample`, numbered as above.
+  [[nodiscard]] std::int64_t row(std::int64_t sample) const noexcept {
+    return interleaved ? sample : sample / 2 + sample % 2 * (train->rows / 2);
+  }
+};
+
+using PairSource = std::variant<ImagePairs, ArrayPairs, IndexPairs>;
 
 /// Opens `path`, checks it and keeps nothing open. `pairs` and `tests`: how many of the first to use, -1 for all
 /// (no tests where there is no dataset test).
