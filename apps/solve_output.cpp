@@ -187,6 +187,14 @@ void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const Solve
     count("krylov_restarts", krylov.restarts, "times that the basis was cut back to its leading Ritz vectors");
     number("krylov_tolerance", krylov.tolerance, "1", "what every entry of residual had to stay below");
   }
+  if (const auto& negative = result.modes.negative) {
+    number("negative_eigenvalue", negative->smallest, kernel_units,
+           negative->estimated ? "the smallest eigenvalue of K is at most this, by Lanczos; 0: none found below 0"
+                               : "the smallest eigenvalue of K, 0 if none is negative");
+    number("negative_mass", negative->mass, "1",
+           fmt::format("{}sum |negative eigenvalues of K| / sum |eigenvalues of K|, at most {}",
+                       negative->estimated ? "lower bound of " : "", origin.config.kernel.negative_mass));
+  }
   if (result.second) {
     number("check_gamma", result.second->difference.gamma, "1",
            "max_j |gamma_j - gamma'_j| / gamma_1, with gamma' by another method (--solver.check)");
@@ -229,6 +237,11 @@ std::string summary(const SolveResult& result) {
     text += fmt::format("{} modes of {} samples", d, result.embedding.train.samples);
   }
   text += fmt::format(", by {} and {}\n", result.method, solver_name(result.modes));
+  if (const auto& negative = result.modes.negative) {
+    text += fmt::format("negative eigenvalues of the stored kernel: smallest {}{:.2e}, {}{:.1e} of the sum of all\n",
+                        negative->estimated ? "at most " : "", negative->smallest,
+                        negative->estimated ? "at least " : "", negative->mass);
+  }
   if (result.second) {
     text += fmt::format("check by {}: gamma differs by {:.1e} of gamma_1, the modes by an angle of {:.1e}\n",
                         result.second->method, result.second->difference.gamma, result.second->difference.angle);
