@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "precomputed.hpp"
@@ -10,18 +11,24 @@
 
 namespace stepwise {
 
-std::vector<Option> solve_options(SolveConfig& c) {
-  constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
-  constexpr std::int64_t most_samples = std::int64_t{1} << 46;
-  constexpr double unbounded = std::numeric_limits<double>::infinity();
+namespace {
+
+constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t most_samples = std::int64_t{1} << 46;
+constexpr double unbounded = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+std::vector<Option> output_options(SolveConfig& c) {
   return {
-      auto_option("modes", "D|all",
-                  "number of modes (embedding dimensions) to find; all: every gamma, and nothing else", c.modes, 1, any,
-                  "all"),
       integer_option("seed", "N", "everything random is a function of this and of the sample's number", c.seed, 0, any),
       text_option("output", "FILE", "the HDF5 result file", c.output),
       flag_option("force", "replace an existing result file", c.force),
+  };
+}
 
+std::vector<Option> data_options(SolveConfig& c) {
+  return {
       choice_option("data.source", "where positive pairs come from", c.data.source, {"synthetic", "cifar10", "hdf5"}),
       text_option("data.path", "PATH", "directory of CIFAR-10 binary batches, or an HDF5 file with view_a and view_b",
                   c.data.path),
@@ -39,7 +46,11 @@ std::vector<Option> solve_options(SolveConfig& c) {
       flag_option("views.flip", "mirror a view left-right with probability 1/2", c.views.flip),
       real_option("views.noise", "SIGMA", "deviation of Gaussian noise, after standardisation", c.views.noise, 0,
                   unbounded),
+  };
+}
 
+std::vector<Option> kernel_options(SolveConfig& c) {
+  return {
       choice_option("kernel.type", "the kernel", c.kernel.type,
                     {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk", "precomputed"}),
       integer_option("kernel.depth", "L", "hidden layers of the network (nngp, ntk)", c.kernel.depth, 0, 10'000),
@@ -61,6 +72,13 @@ std::vector<Option> solve_options(SolveConfig& c) {
       integer_option("kernel.random-features", "F",
                      "rbf, nngp: F explicit random features in place of the kernel; 0: none", c.kernel.random_features,
                      0, 1'000'000),
+  };
+}
+
+namespace {
+
+std::vector<Option> method_options(SolveConfig& c) {
+  return {
       text_option("kernel.path", "PATH", "precomputed: HDF5 file (FILE or FILE:/dataset), .npy file or directory of tiles",
                   c.kernel.path),
       text_option("kernel.test-path", "PATH", "the same of test by training samples, if not beside the matrix",
@@ -103,6 +121,24 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   "end of the time grid, learning rate x steps; 0: three times the last timescale", c.dynamics.t_max, 0,
                   1e100),
   };
+}
+
+}  // namespace
+
+std::vector<Option> joined(std::vector<std::vector<Option>> lists) {
+  std::vector<Option> all;
+  for (auto& list : lists) std::move(list.begin(), list.end(), std::back_inserter(all));
+  return all;
+}
+
+std::vector<Option> solve_options(SolveConfig& c) {
+  return joined({{auto_option("modes", "D|all",
+                              "number of modes (embedding dimensions) to find; all: every gamma, and nothing else",
+                              c.modes, 1, any, "all")},
+                 output_options(c),
+                 data_options(c),
+                 kernel_options(c),
+                 method_options(c)});
 }
 
 void check_consistency(const SolveConfig& c) {

@@ -71,6 +71,12 @@ struct SolveConfig {
 /// The options bound to `config`, which must outlive them.
 [[nodiscard]] std::vector<Option> solve_options(SolveConfig& config);
 
+// Parts of them that other commands have too.
+[[nodiscard]] std::vector<Option> output_options(SolveConfig& config);
+[[nodiscard]] std::vector<Option> data_options(SolveConfig& config);    ///< [data], [views]
+[[nodiscard]] std::vector<Option> kernel_options(SolveConfig& config);  ///< [kernel]: the formula
+[[nodiscard]] std::vector<Option> joined(std::vector<std::vector<Option>> lists);
+
 /// Checks what one option alone cannot know, without touching any file. @throws Error(input).
 void check_consistency(const SolveConfig& config);
 

@@ -1,15 +1,12 @@
 #include "solve_output.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
+#include "run_attributes.hpp"
 #include "stepwise/cli/options.hpp"
-#include "stepwise/cli/provenance.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/result_file.hpp"
 
@@ -26,19 +23,12 @@ std::vector<std::int64_t> numbers_from(std::int64_t first, std::int64_t count) {
 }
 
 Attributes root_attributes(const ResultOrigin& origin, const SolveResult& result) {
-  Attributes attributes{{"schema_name", "stepwise-result"}, {"schema_version", "1.0"}};
-  for (auto& attribute : build_attributes()) attributes.push_back(std::move(attribute));
-  const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
-  const auto& config = origin.config;
+  Attributes attributes = run_attributes(
+      origin.comm,
+      {"stepwise-result", origin.command, config_text(solve_options(origin.config)), origin.config.seed});
   attributes.insert(
       attributes.end(),
-      {{"created", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(now)))},
-       {"command_line", origin.command},
-       {"configuration", config_text(solve_options(origin.config))},
-       {"seed", config.seed},
-       {"ranks", std::int64_t{origin.comm.size()}},
-       {"threads_per_rank", std::int64_t{omp_get_max_threads()}},
-       {"process_grid", fmt::format("{}x{}", origin.grid.shape().rows, origin.grid.shape().cols)},
+      {{"process_grid", fmt::format("{}x{}", origin.grid.shape().rows, origin.grid.shape().cols)},
        {"block_size", origin.block},
        {"solver_method", result.method},
        {"eigensolver", solver_name(result.modes)},

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "stepwise/core/matrix_view.hpp"
+
 namespace stepwise {
 
 /// What the header of a NumPy .npy file says.
@@ -26,5 +28,14 @@ struct NpyHeader {
 
 /// The header of a rows x cols matrix of doubles or floats, row by row; its numbers follow. A multiple of 64 bytes.
 [[nodiscard]] std::string npy_header(std::int64_t rows, std::int64_t cols, bool single);
+
+/// Writes a matrix to `path`: to a temporary name beside it, synced to disk, then renamed, so that a file under its name
+/// is whole. Local. @throws Error(io) with the reason, leaving nothing behind.
+void write_npy(const std::string& path, MatrixView<const double> matrix, bool single);
+
+/// The same for any bytes.
+void write_whole(const std::string& path, std::string_view bytes);
+/// Whether a file is what a write_whole() that was killed has left.
+[[nodiscard]] bool is_left_over(const std::string& file_name);
 
 }  // namespace stepwise
