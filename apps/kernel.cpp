@@ -44,9 +44,8 @@ std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const Ti
     return std::pair(open_kernel_matrix(plan.directory), open_test_kernel(plan.directory, "", plan.samples));
   });
   ResultFile file(comm, config.problem.output, config.problem.force);
-  Attributes attributes =
-      run_attributes(comm, {"stepwise-kernel", command, config_text(kernel_command_options(config)),
-                            config.problem.seed});
+  Attributes attributes = run_attributes(
+      comm, {"stepwise-kernel", command, config_text(kernel_command_options(config)), config.problem.seed});
   attributes.emplace_back("kernel_convention", problem.convention);
   file.attributes("/", attributes);
   const auto scale = [&](const std::string& name, const std::string& description, std::int64_t count) {

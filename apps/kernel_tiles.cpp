@@ -87,8 +87,7 @@ void refuse_other_settings(const TilePlan& plan, const std::string& settings) {
   const std::string there = text_of(path);
   if (there == settings) return;
   const auto before = parse(there);
-  const std::string advice =
-      fmt::format("give the same settings to go on, or remove {} to begin anew", plan.directory);
+  const std::string advice = fmt::format("give the same settings to go on, or remove {} to begin anew", plan.directory);
   for (const auto& [name, value] : parse(settings)) {
     const auto found = before.find(name);
     const std::string old = found == before.end() ? "missing" : fmt::format("'{}'", found->second);
@@ -136,9 +135,8 @@ class SampleCache {
     auto found = entries_.find(key);
     if (found == entries_.end()) {
       if (entries_.size() >= most_) {
-        entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
-          return a.second.used < b.second.used;
-        }));
+        entries_.erase(std::min_element(entries_.begin(), entries_.end(),
+                                        [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
       }
       found = entries_.emplace(key, Entry{load(), 0}).first;
     }
@@ -200,8 +198,10 @@ void open_tile_directory(const Communicator& comm, const TilePlan& plan, const s
     }
     for (const auto& entry : fs::directory_iterator(plan.directory)) {
       if (is_left_over(entry.path().filename().string())) continue;
-      fail(ExitCode::input, "{}: is not a directory of tiles: it has no {}, but {}; remove it, or choose another "
-                            "--output", plan.directory, settings_name, entry.path().filename().string());
+      fail(ExitCode::input,
+           "{}: is not a directory of tiles: it has no {}, but {}; remove it, or choose another "
+           "--output",
+           plan.directory, settings_name, entry.path().filename().string());
     }
     write_whole(path, settings);
   });

@@ -79,8 +79,8 @@ namespace {
 
 std::vector<Option> method_options(SolveConfig& c) {
   return {
-      text_option("kernel.path", "PATH", "precomputed: HDF5 file (FILE or FILE:/dataset), .npy file or directory of tiles",
-                  c.kernel.path),
+      text_option("kernel.path", "PATH",
+                  "precomputed: HDF5 file (FILE or FILE:/dataset), .npy file or directory of tiles", c.kernel.path),
       text_option("kernel.test-path", "PATH", "the same of test by training samples, if not beside the matrix",
                   c.kernel.test_path),
       choice_option("kernel.pairing", "precomputed: rows of pair i are i and n + i (stacked) or 2i and 2i + 1",

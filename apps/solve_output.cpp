@@ -24,16 +24,14 @@ std::vector<std::int64_t> numbers_from(std::int64_t first, std::int64_t count) {
 
 Attributes root_attributes(const ResultOrigin& origin, const SolveResult& result) {
   Attributes attributes = run_attributes(
-      origin.comm,
-      {"stepwise-result", origin.command, config_text(solve_options(origin.config)), origin.config.seed});
-  attributes.insert(
-      attributes.end(),
-      {{"process_grid", fmt::format("{}x{}", origin.grid.shape().rows, origin.grid.shape().cols)},
-       {"block_size", origin.block},
-       {"solver_method", result.method},
-       {"eigensolver", solver_name(result.modes)},
-       {"kernel_convention", origin.kernel_convention},
-       {"sign_convention", "in every mode the training sample with the largest |f_j| is positive"}});
+      origin.comm, {"stepwise-result", origin.command, config_text(solve_options(origin.config)), origin.config.seed});
+  attributes.insert(attributes.end(),
+                    {{"process_grid", fmt::format("{}x{}", origin.grid.shape().rows, origin.grid.shape().cols)},
+                     {"block_size", origin.block},
+                     {"solver_method", result.method},
+                     {"eigensolver", solver_name(result.modes)},
+                     {"kernel_convention", origin.kernel_convention},
+                     {"sign_convention", "in every mode the training sample with the largest |f_j| is positive"}});
   return attributes;
 }
 

@@ -45,7 +45,6 @@ bool is_there(const std::string& path) {
   return fs::exists(path, ignored);
 }
 
-
 /// The largest tile numbers that any file name holds: a gap before them is a missing tile.
 std::pair<std::int64_t, std::int64_t> largest_numbers(const Tiles& tiles) {
   std::pair<std::int64_t, std::int64_t> largest{-1, -1};
@@ -105,8 +104,10 @@ void open_all(Tiles& tiles) {
       const std::int64_t rows = tiles.rows.size(i);
       const std::int64_t cols = tiles.cols.size(j);
       if (matrix.rows != rows || matrix.cols != cols) {
-        fail(ExitCode::input, "{}: is {} x {}, must be {} x {}: all tiles are as large as the first, but for the last "
-                              "of each row and column", path, matrix.rows, matrix.cols, rows, cols);
+        fail(ExitCode::input,
+             "{}: is {} x {}, must be {} x {}: all tiles are as large as the first, but for the last "
+             "of each row and column",
+             path, matrix.rows, matrix.cols, rows, cols);
       }
     }
   }
@@ -146,7 +147,11 @@ StoredMatrix open_tiles(const std::string& directory, const std::string& name) {
     fail(ExitCode::input, "{}: is {} x {}, tiles on the diagonal are square", first.path, first.rows, first.cols);
   }
   open_all(*tiles);
-  return {fmt::format("{}/{}-*.npy", directory, name), tiles->rows.total(), tiles->cols.total(), first.single, tiles->upper,
+  return {fmt::format("{}/{}-*.npy", directory, name),
+          tiles->rows.total(),
+          tiles->cols.total(),
+          first.single,
+          tiles->upper,
           [tiles](Range rows, Range cols, MatrixView<double> out) { read_tiles(*tiles, rows, cols, out); }};
 }
 

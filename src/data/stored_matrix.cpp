@@ -27,10 +27,13 @@ std::mutex& hdf5_mutex() {
 
 StoredMatrix flat(const FlatMatrix& matrix, const std::string& name) {
   const auto file = std::make_shared<const ReadFile>(matrix.path);
-  return {name,         matrix.rows, matrix.cols,
-          matrix.single, false,       [file, matrix](Range rows, Range cols, MatrixView<double> out) {
-            read_part(*file, matrix, rows, cols, out);
-          }};
+  return {
+      name,
+      matrix.rows,
+      matrix.cols,
+      matrix.single,
+      false,
+      [file, matrix](Range rows, Range cols, MatrixView<double> out) { read_part(*file, matrix, rows, cols, out); }};
 }
 
 /// A part of a dataset through HDF5: whatever its layout and filters.
@@ -154,13 +157,16 @@ std::optional<StoredMatrix> open_test_kernel(const std::string& path, const std:
       return std::nullopt;
     } else {
       const h5::Handle file = h5::open_for_reading(place.path);
-      if (!has_dataset(file, place.path, "/kernel") || !has_dataset(file, place.path, test_dataset)) return std::nullopt;
+      if (!has_dataset(file, place.path, "/kernel") || !has_dataset(file, place.path, test_dataset))
+        return std::nullopt;
     }
   }
   StoredMatrix matrix = open_matrix(test_path.empty() ? place_of(path).path : test_path, test_dataset, test_tiles);
   if (matrix.cols != order) {
-    fail(ExitCode::input, "{}: is {} x {}, must have a row for each test sample and {} columns, one for each training "
-                          "sample", matrix.name, matrix.rows, matrix.cols, order);
+    fail(ExitCode::input,
+         "{}: is {} x {}, must have a row for each test sample and {} columns, one for each training "
+         "sample",
+         matrix.name, matrix.rows, matrix.cols, order);
   }
   return matrix;
 }

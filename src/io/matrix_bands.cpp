@@ -35,8 +35,9 @@ void ResultFile::write_bands(const DatasetInfo& info, const MatrixBands& matrix)
   const hid_t type = matrix.single ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
   create(info, {static_cast<hsize_t>(matrix.rows), static_cast<hsize_t>(matrix.cols)}, type);
   if (matrix.rows == 0 || matrix.cols == 0) return;
-  const h5::Handle dataset = attempt(
-      comm_, [&] { return h5::Handle(H5Dopen2(file_, info.path.c_str(), H5P_DEFAULT), H5Dclose, "opening a dataset"); });
+  const h5::Handle dataset = attempt(comm_, [&] {
+    return h5::Handle(H5Dopen2(file_, info.path.c_str(), H5P_DEFAULT), H5Dclose, "opening a dataset");
+  });
   for (std::int64_t first = 0; first < matrix.rows; first += band * comm_.size()) {
     const std::int64_t begin = std::min(first + comm_.rank() * band, matrix.rows);
     const Range rows{begin, std::min(begin + band, matrix.rows)};

@@ -196,11 +196,12 @@ void require_positive(const NegativePart& negative, double largest, double allow
   if (negative.mass <= allowed) return;
   throw CollectiveError(
       ExitCode::numerical,
-      fmt::format("the kernel matrix is not positive semidefinite: its smallest eigenvalue is {}{:.6g}, its largest "
-                  "{:.6g}; the negative ones make up {}{:.3g} of the sum of all magnitudes, at most {:.3g} is allowed{}",
-                  negative.estimated ? "at most " : "", negative.smallest, largest,
-                  negative.estimated ? "at least " : "", negative.mass, allowed,
-                  negative.estimated ? " (40 steps of Lanczos; --solver.method spectral shows all eigenvalues)" : ""));
+      fmt::format(
+          "the kernel matrix is not positive semidefinite: its smallest eigenvalue is {}{:.6g}, its largest "
+          "{:.6g}; the negative ones make up {}{:.3g} of the sum of all magnitudes, at most {:.3g} is allowed{}",
+          negative.estimated ? "at most " : "", negative.smallest, largest, negative.estimated ? "at least " : "",
+          negative.mass, allowed,
+          negative.estimated ? " (40 steps of Lanczos; --solver.method spectral shows all eigenvalues)" : ""));
 }
 
 void count_modes(ContrastiveModes& modes, DirectReport& report) {

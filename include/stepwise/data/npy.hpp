@@ -29,8 +29,8 @@ struct NpyHeader {
 /// The header of a rows x cols matrix of doubles or floats, row by row; its numbers follow. A multiple of 64 bytes.
 [[nodiscard]] std::string npy_header(std::int64_t rows, std::int64_t cols, bool single);
 
-/// Writes a matrix to `path`: to a temporary name beside it, synced to disk, then renamed, so that a file under its name
-/// is whole. Local. @throws Error(io) with the reason, leaving nothing behind.
+/// Writes a matrix to `path`: to a temporary name beside it, synced to disk, then renamed, so that a file under its
+/// name is whole. Local. @throws Error(io) with the reason, leaving nothing behind.
 void write_npy(const std::string& path, MatrixView<const double> matrix, bool single);
 
 /// The same for any bytes.

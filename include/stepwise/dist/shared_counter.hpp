@@ -6,8 +6,8 @@
 
 namespace stepwise {
 
-/// A number on rank 0 that every rank can take from when it likes, while the others work: shares out tasks to whoever is
-/// free. One-sided: nobody waits for a rank that has failed.
+/// A number on rank 0 that every rank can take from when it likes, while the others work: shares out tasks to whoever
+/// is free. One-sided: nobody waits for a rank that has failed.
 class SharedCounter {
  public:
   /// Starts at 0. Collective.

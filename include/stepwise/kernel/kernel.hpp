@@ -52,15 +52,14 @@ struct ReluNetwork {
   [[nodiscard]] double gain() const noexcept { return (1 + negative_slope * negative_slope) / 2; }
 };
 
-/// Entries of a matrix in a file. A sample is one number (IndexPairs): its row and column in `train`, or train->rows + t
-/// for row t of `test`. What counts of `train` is its upper triangle.
+/// Entries of a matrix in a file. A sample is one number (IndexPairs): its row and column in `train`, or train->rows +
+/// t for row t of `test`. What counts of `train` is its upper triangle.
 struct PrecomputedKernel {
   std::shared_ptr<const StoredMatrix> train;
   std::shared_ptr<const StoredMatrix> test;  ///< test samples x training samples; may be null
 };
 
-using Kernel =
-    std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, ReluNetwork, PrecomputedKernel>;
+using Kernel = std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, ReluNetwork, PrecomputedKernel>;
 
 /// @throws Error(input) naming the option and value: variance below 0, length scale not above 0, depth or degree out of
 /// range, negative polynomial offset (not positive semidefinite), anything not finite.

@@ -63,8 +63,8 @@ struct ContrastiveModes {
   double mean_pair_kernel = 0;    ///< (1/n) sum_i k(x_i, x'_i), the sum of all N gamma
   std::variant<DirectReport, KrylovReport> report;
   std::optional<NegativePart> negative;  ///< where it was looked for
-  std::vector<std::string> notes;  ///< what the user should know: retries, fallbacks, doubtful checks
-  std::vector<StageTime> stages;   ///< where this rank's time went
+  std::vector<std::string> notes;        ///< what the user should know: retries, fallbacks, doubtful checks
+  std::vector<StageTime> stages;         ///< where this rank's time went
 };
 
 /// "ELPA two-stage", "block Krylov in 14 rounds": what found the modes.
