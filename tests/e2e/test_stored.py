@@ -12,7 +12,7 @@ from refusal import RefusalTest
 from support import NUMERICAL, ProgramTest, Result, launch, make_pairs, options_of
 
 PAIRS, FEATURES, TESTS, MODES = 22, 12, 7, 4
-METHODS = (("spectral", "double"), ("krylov", "double"), ("krylov", "none"))
+METHODS = (("spectral", "double"), ("krylov", "double"), ("krylov", "single"), ("krylov", "none"))
 
 
 def write_tiles(folder: Path, name: str, matrix: np.ndarray, tile: int, upper: bool = False) -> Path:
