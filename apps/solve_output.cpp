@@ -226,9 +226,12 @@ std::string summary(const SolveResult& result) {
   }
   text += fmt::format(", by {} and {}\n", result.method, solver_name(result.modes));
   if (const auto& negative = result.modes.negative) {
-    text += fmt::format("negative eigenvalues of the stored kernel: smallest {}{:.2e}, {}{:.1e} of the sum of all\n",
-                        negative->estimated ? "at most " : "", negative->smallest,
-                        negative->estimated ? "at least " : "", negative->mass);
+    text += negative->smallest < 0
+                ? fmt::format("the stored kernel has eigenvalues down to {:.2e}{}, the negative ones {}{:.1e} of all\n",
+                              negative->smallest, negative->estimated ? " or below" : "",
+                              negative->estimated ? "at least " : "", negative->mass)
+                : fmt::format("the stored kernel has no negative eigenvalues{}\n",
+                              negative->estimated ? " that Lanczos found" : "");
   }
   if (result.second) {
     text += fmt::format("check by {}: gamma differs by {:.1e} of gamma_1, the modes by an angle of {:.1e}\n",

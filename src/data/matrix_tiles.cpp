@@ -128,13 +128,13 @@ StoredMatrix open_tiles(const std::string& directory, const std::string& name) {
     fail(ExitCode::input, "{}: is missing: the directory should hold the tiles {}-I-J.npy of a matrix",
          tiles->path(0, 0), name);
   }
-  const auto [last_row, last_col] = largest_numbers(*tiles);
-  tiles->cols.count = last_col + 1;
-  tiles->rows.count = tiles->upper ? tiles->cols.count : last_row + 1;
+  const auto last = largest_numbers(*tiles);
+  tiles->cols.count = last.second + 1;
+  tiles->rows.count = tiles->upper ? tiles->cols.count : last.first + 1;
   const auto require = [&](std::int64_t i, std::int64_t j) {
     if (!is_there(tiles->path(i, j))) {
-      fail(ExitCode::input, "{}: is missing: there are tiles up to row {} and column {}", tiles->path(i, j), last_row,
-           last_col);
+      fail(ExitCode::input, "{}: is missing: there are tiles up to row {} and column {}", tiles->path(i, j), last.first,
+           last.second);
     }
     return open_npy_matrix(tiles->path(i, j));
   };

@@ -61,10 +61,10 @@ std::size_t header_end(std::string_view beginning, const std::string& path) {
   if (!beginning.starts_with(magic)) fail(ExitCode::input, "{}: not a .npy file", path);
   const auto cut_off = [&] { fail(ExitCode::input, "{}: ends inside its .npy header: truncated?", path); };
   if (beginning.size() < prefix) cut_off();
-  const int major = beginning[magic.size()];
+  const int major = static_cast<unsigned char>(beginning[magic.size()]);
   if (major < 1 || major > 3) {
     fail(ExitCode::input, "{}: .npy format {}.{} is unknown, 1.0 to 3.0 are known", path, major,
-         int{beginning[magic.size() + 1]});
+         int{static_cast<unsigned char>(beginning[magic.size() + 1])});
   }
   const std::size_t length_bytes = major == 1 ? 2 : 4;
   if (beginning.size() < prefix + length_bytes) cut_off();

@@ -87,16 +87,6 @@ DistMatrix cholesky_factor(const ScaledKernel& kernel, ContrastiveModes& modes, 
           failed, n, report.shift * kernel.scale));
 }
 
-NegativePart negative_part(const std::vector<double>& eigenvalues) {
-  double negative = 0;
-  double all = 0;
-  for (const double value : eigenvalues) {
-    negative += std::max(-value, 0.0);
-    all += std::abs(value);
-  }
-  return {std::min(eigenvalues.back(), 0.0), all > 0 ? negative / all : 0, false};
-}
-
 /// U Lambda^{1/2} with K = U Lambda U^T, negative eigenvalues taken as zero.
 DistMatrix spectral_factor(const ScaledKernel& kernel, double negative_mass, ContrastiveModes& modes,
                            DirectReport& report) {
@@ -191,18 +181,6 @@ void undo_scaling(ContrastiveModes& modes, DirectReport& report, double scale) {
 }
 
 }  // namespace
-
-void require_positive(const NegativePart& negative, double largest, double allowed) {
-  if (negative.mass <= allowed) return;
-  throw CollectiveError(
-      ExitCode::numerical,
-      fmt::format(
-          "the kernel matrix is not positive semidefinite: its smallest eigenvalue is {}{:.6g}, its largest "
-          "{:.6g}; the negative ones make up {}{:.3g} of the sum of all magnitudes, at most {:.3g} is allowed{}",
-          negative.estimated ? "at most " : "", negative.smallest, largest, negative.estimated ? "at least " : "",
-          negative.mass, allowed,
-          negative.estimated ? " (40 steps of Lanczos; --solver.method spectral shows all eigenvalues)" : ""));
-}
 
 void count_modes(ContrastiveModes& modes, DirectReport& report) {
   const double largest = std::max(std::abs(modes.gamma.front()), std::abs(modes.gamma.back()));
