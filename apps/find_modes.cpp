@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/pblas.hpp"
 #include "stepwise/kernel/assemble.hpp"
 #include "stepwise/kernel/kernel_product.hpp"
 #include "stepwise/solve/lanczos.hpp"
@@ -38,6 +39,19 @@ auto named(const Problem& problem, const Work& work) {
     throw CollectiveError(error.code(), fmt::format("{}: {}; --kernel.negative-mass is {}", stored->train->name,
                                                     error.what(), problem.config.kernel.negative_mass));
   }
+}
+
+/// What a stored kernel has of negative eigenvalues, for cholesky, which computes none itself.
+NegativePart all_negative(const Problem& problem, const DistMatrix& k) {
+  const auto times = [&](const DistMatrix& v) {
+    DistMatrix result(v.shared_grid(), k.rows(), v.cols(), v.block());
+    multiply(1, Transpose::no, k, Transpose::no, v, result);
+    return result;
+  };
+  const std::vector<double> values = largest_eigenpairs({[&] { return k.clone(); }, times}, 0).values;
+  const NegativePart part = negative_part(values);
+  named(problem, [&] { require_positive(part, values.front(), problem.config.kernel.negative_mass); });
+  return part;
 }
 
 /// A bound of what a stored kernel has of negative eigenvalues, where no method computes them all. The trace is what
@@ -101,8 +115,15 @@ ContrastiveModes direct_modes(const Problem& problem, std::string& method, Repor
   const EigensolverLadder ladder = wanted_eigensolver(problem, problem.samples, problem.layout.rows.block);
   const DistMatrix k = kernel_matrix(problem, report);
   if (method != "spectral") {
+    std::optional<NegativePart> negative;
+    if (problem.stored_trace) {
+      negative = report.stage("eigenvalues of K", 0, [&](const auto&) { return all_negative(problem, k); });
+    }
     try {
-      return timed(report, [&](const auto&) { return contrastive_modes(k, d, Factorisation::cholesky, ladder); });
+      ContrastiveModes modes =
+          timed(report, [&](const auto&) { return contrastive_modes(k, d, Factorisation::cholesky, ladder); });
+      modes.negative = negative;
+      return modes;
     } catch (const CollectiveError& error) {
       if (problem.config.solver.method != "auto" || error.code() != ExitCode::numerical) throw;
       report.note(fmt::format("{}; going on with --solver.method spectral", error.what()));

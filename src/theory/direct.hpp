@@ -6,9 +6,6 @@
 
 namespace stepwise {
 
-/// Of all eigenvalues of K, descending.
-[[nodiscard]] NegativePart negative_part(const std::vector<double>& eigenvalues);
-
 /// Sets the noise floor, and the counts of gamma above it.
 void count_modes(ContrastiveModes& modes, DirectReport& report);
 

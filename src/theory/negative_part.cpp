@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "theory/direct.hpp"
+#include "stepwise/theory/contrastive.hpp"
 
 namespace stepwise {
 

@@ -9,7 +9,7 @@ import numpy as np
 
 import reference
 from refusal import RefusalTest
-from support import NUMERICAL, ProgramTest, Result, launch, make_pairs, options_of
+from support import NUMERICAL, ProgramTest, Result, launch, make_pairs, options_of, read_result
 
 PAIRS, FEATURES, TESTS, MODES = 22, 12, 7, 4
 METHODS = (("spectral", "double"), ("krylov", "double"), ("krylov", "single"), ("krylov", "none"))
@@ -174,6 +174,14 @@ class Sources(StoredTest):
             self.assertNotIn("data", file)
 
 
+    def test_cholesky_if_asked_for(self) -> None:
+        output = self.solve_file({"kernel.type": "precomputed", "kernel.path": self.write_hdf5(), "modes": MODES,
+                                  "solver.method": "cholesky"}, 2)
+        self.compare(read_result(output))
+        with h5py.File(output) as file:
+            self.assertLess(file["diagnostics/negative_mass"][()], 1e-12)
+
+
 class Refused(RefusalTest, StoredTest):
     def refuse_kernel(self, path: Path | str, *patterns: str, options: dict[str, object] = {}, **more: object) -> None:
         words = {"kernel.type": "precomputed", "kernel.path": path, "modes": 2, **options}
@@ -239,7 +247,7 @@ class Refused(RefusalTest, StoredTest):
         values, vectors = np.linalg.eigh(self.train)
         values[0] = -0.01 * values[-1]
         indefinite = (vectors * values) @ vectors.T
-        for options in ({}, {"solver.method": "krylov"}, {"solver.method": "krylov", "kernel.storage": "none"}):
+        for options in ({}, {"solver.method": "cholesky"}, {"solver.method": "krylov"}, {"solver.method": "krylov", "kernel.storage": "none"}):
             self.refuse_array(indefinite, "not positive semidefinite", "-", "negative-mass", code=NUMERICAL,
                               options=options)
         run = launch(["solve", "--kernel.type", "precomputed", "--kernel.path", self.folder / "k.npy", "--modes", 2,

@@ -49,6 +49,9 @@ struct NegativePart {
   bool estimated = false;  ///< the bounds, by Lanczos
 };
 
+/// From all eigenvalues of K, descending.
+[[nodiscard]] NegativePart negative_part(const std::vector<double>& eigenvalues);
+
 /// @throws CollectiveError(numerical) when the mass is above `allowed`. Call on all ranks with the same numbers.
 void require_positive(const NegativePart& negative, double largest, double allowed);
 
