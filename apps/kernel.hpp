@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "kernel_config.hpp"
+#include "matrix_config.hpp"
 #include "stepwise/dist/communicator.hpp"
 
 namespace stepwise {

@@ -1,4 +1,4 @@
-#include "kernel_config.hpp"
+#include "matrix_config.hpp"
 
 #include <sys/stat.h>
 
