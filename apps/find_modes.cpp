@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/pblas.hpp"
 #include "stepwise/kernel/assemble.hpp"
 #include "stepwise/kernel/kernel_product.hpp"
+#include "stepwise/solve/lanczos.hpp"
 #include "stepwise/theory/embedding.hpp"
 
 namespace stepwise {
@@ -22,6 +25,46 @@ ContrastiveModes timed(Report& report, const Find& find) {
   ContrastiveModes modes = report.stage("modes", 0, find);
   report.split_last(modes.stages);
   return modes;
+}
+
+/// What goes wrong with a stored kernel is the file's fault.
+template <class Work>
+auto named(const Problem& problem, const Work& work) {
+  const auto* stored = std::get_if<PrecomputedKernel>(&problem.kernel);
+  try {
+    return work();
+  } catch (const CollectiveError& error) {
+    if (stored == nullptr || error.code() != ExitCode::numerical) throw;
+    throw CollectiveError(error.code(), fmt::format("{}: {}; --kernel.negative-mass is {}", stored->train->name,
+                                                    error.what(), problem.config.kernel.negative_mass));
+  }
+}
+
+/// What a stored kernel has of negative eigenvalues, for cholesky, which computes none itself.
+NegativePart all_negative(const Problem& problem, const DistMatrix& k) {
+  const auto times = [&](const DistMatrix& v) {
+    DistMatrix result(v.shared_grid(), k.rows(), v.cols(), v.block());
+    multiply(1, Transpose::no, k, Transpose::no, v, result);
+    return result;
+  };
+  const std::vector<double> values = largest_eigenpairs({[&] { return k.clone(); }, times}, 0).values;
+  const NegativePart part = negative_part(values);
+  named(problem, [&] { require_positive(part, values.front(), problem.config.kernel.negative_mass); });
+  return part;
+}
+
+/// A bound of what a stored kernel has of negative eigenvalues, where no method computes them all. The trace is what
+/// the eigenvalues add up to: with one of them at most -x the negative mass is at least x / (trace + 2 x).
+template <class T>
+NegativePart look_for_negative(const Problem& problem, const KernelProduct<T>& product) {
+  constexpr std::int64_t steps = 40;
+  const RitzRange ritz = ritz_range(problem.comm, problem.samples, problem.pairing.views, steps,
+                                    static_cast<std::uint64_t>(problem.config.seed), std::cref(product));
+  NegativePart part{std::min(ritz.smallest, 0.0), 0, true};
+  const double all = *problem.stored_trace - 2 * part.smallest;
+  if (part.smallest < 0) part.mass = all > -part.smallest ? -part.smallest / all : 1;
+  named(problem, [&] { require_positive(part, ritz.largest, problem.config.kernel.negative_mass); });
+  return part;
 }
 
 double inner_product_flops(const Problem& problem) {
@@ -72,22 +115,30 @@ ContrastiveModes direct_modes(const Problem& problem, std::string& method, Repor
   DistMatrix k = kernel_matrix(problem, report);
   BlockVector means;
   if (problem.centring) means = centre(*problem.centring, k, problem.pairing.views);
+  const double negative_mass = problem.stored_trace ? problem.config.kernel.negative_mass : 0;
   const auto factored = [&](Factorisation factorisation) {
-    ContrastiveModes modes =
-        timed(report, [&](const auto&) { return contrastive_modes(k, d, factorisation, ladder, problem.pairing); });
+    ContrastiveModes modes = timed(report, [&](const auto&) {
+      return contrastive_modes(k, d, factorisation, ladder, problem.pairing, negative_mass);
+    });
     modes.means = std::move(means);
     return modes;
   };
   if (method != "spectral") {
+    std::optional<NegativePart> negative;
+    if (problem.stored_trace) {
+      negative = report.stage("eigenvalues of K", 0, [&](const auto&) { return all_negative(problem, k); });
+    }
     try {
-      return factored(Factorisation::cholesky);
+      ContrastiveModes modes = factored(Factorisation::cholesky);
+      modes.negative = negative;
+      return modes;
     } catch (const CollectiveError& error) {
       if (problem.config.solver.method != "auto" || error.code() != ExitCode::numerical) throw;
       report.note(fmt::format("{}; going on with --solver.method spectral", error.what()));
     }
     method = "spectral";
   }
-  return factored(Factorisation::spectral);
+  return named(problem, [&] { return factored(Factorisation::spectral); });
 }
 
 ContrastiveModes modes_of_features(const Problem& problem, Report& report) {
@@ -153,6 +204,12 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
       storage == "double" ? exact.store(progress) : rough.store(progress);
     });
   }
+  std::optional<NegativePart> negative;
+  if (problem.stored_trace) {
+    negative = report.stage("negative eigenvalues", 0, [&](const auto&) {
+      return storage == "double" ? look_for_negative(problem, exact) : look_for_negative(problem, rough);
+    });
+  }
   KrylovOptions options = krylov_options(problem.config);
   BlockVector start;
   if (const std::int64_t pairs = subsample_pairs(problem.config); pairs > 0) {
@@ -167,6 +224,7 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
     options.progress = progress;
     return krylov_modes(comm, t, options);
   });
+  modes.negative = negative;
   modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, comm, problem.pairing);
   if (problem.centring) {
     modes.means = row_means(*problem.centring, comm, problem.samples, problem.pairing.views, std::cref(exact));
@@ -181,6 +239,7 @@ ContrastiveModes find_modes(const Problem& problem, std::string& method, Report&
   ContrastiveModes modes = method == "krylov"   ? modes_by_products(problem, report)
                            : method == "primal" ? modes_of_features(problem, report)
                                                 : direct_modes(problem, method, report);
+  if (!problem.stored_trace) modes.negative.reset();  // nothing to ask of a kernel that is one by its formula
   for (const std::string& text : modes.notes) report.note(text);
   // The centred matrix does not see constants: without them the dual vectors are right for the given kernel too.
   if (problem.centring && modes.dual.width > 0) centre(*problem.centring, problem.comm, modes.dual);
@@ -190,7 +249,7 @@ ContrastiveModes find_modes(const Problem& problem, std::string& method, Report&
 SecondOpinion second_opinion(const Problem& problem, const std::string& method, const ContrastiveModes& modes,
                              Report& report) {
   SecondOpinion opinion;
-  opinion.method = second_method(method);
+  opinion.method = second_method(problem.config, method);
   const std::size_t stages = report.stages().size();
   const ContrastiveModes others = [&] {
     try {
@@ -206,7 +265,15 @@ SecondOpinion second_opinion(const Problem& problem, const std::string& method, 
     return *std::max_element(m.residuals.begin(), m.residuals.end());
   };
   // Each gamma is within its residual of an eigenvalue.
-  const double allowed = worst(modes) + worst(others) + 2 * modes.noise_floor / modes.gamma.front();
+  double allowed = worst(modes) + worst(others) + 2 * modes.noise_floor / modes.gamma.front();
+  // spectral takes the negative eigenvalues of a stored kernel as zero, krylov as they are. To first order that moves
+  // gamma by gamma a^T E a, where |a|^2 <= lambda_1 / (2n gamma)^2.
+  for (const ContrastiveModes* each : {&modes, &others}) {
+    if (!each->negative) continue;
+    const double n = static_cast<double>(problem.samples);
+    const double gamma = modes.gamma[static_cast<std::size_t>(modes.dual.width - 1)];
+    allowed += 2 * std::abs(each->negative->smallest) * *problem.stored_trace / (n * n * gamma * modes.gamma.front());
+  }
   if (!(opinion.difference.gamma <= allowed)) {
     throw CollectiveError(
         ExitCode::numerical,

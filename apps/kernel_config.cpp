@@ -1,8 +1,11 @@
 #include "kernel_config.hpp"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "kernel_formula.hpp"
+#include "precomputed.hpp"
 #include "stepwise/core/error.hpp"
 
 namespace stepwise {
@@ -10,12 +13,16 @@ namespace {
 
 const std::string prefix = "kernel.";
 
+/// What there is one of, however many kernels a formula has.
+constexpr std::array<std::string_view, 8> of_the_whole{
+    "kernel.storage", "kernel.random-features",    "kernel.centre",       "kernel.path", "kernel.test-path",
+    "kernel.pairing", "kernel.symmetry-tolerance", "kernel.negative-mass"};
+
 /// The options kernel.* that one kernel has to itself.
 std::vector<Option> kernel_settings(SolveConfig& config) {
   std::vector<Option> settings;
   for (Option& option : plain_options(config)) {
-    const bool shared =
-        option.name == "kernel.storage" || option.name == "kernel.random-features" || option.name == "kernel.centre";
+    const bool shared = std::find(of_the_whole.begin(), of_the_whole.end(), option.name) != of_the_whole.end();
     if (option.name.starts_with(prefix) && !shared) settings.push_back(std::move(option));
   }
   return settings;
@@ -67,6 +74,11 @@ Kernel kernel_of(SolveConfig& config, const ImageShape& shape) {
   }
   KernelSum sum;
   for (const FormulaTerm& term : terms) {
+    for (const NamedKernel& factor : term.factors) {
+      if (factor.name != "precomputed") continue;
+      fail(ExitCode::input, "--kernel.type is '{}', but precomputed stands alone: it is no factor of a formula",
+           config.kernel.type);
+    }
     KernelTerm& summand = sum.terms.emplace_back(KernelTerm{term.weight, {}});
     for (const NamedKernel& factor : term.factors) {
       SolveConfig own = config_of(config, factor);
@@ -81,7 +93,8 @@ Kernel kernel_of(SolveConfig& config, const ImageShape& shape) {
 
 Option kernel_type_option(std::string& type) {
   return {"kernel.type", "KERNEL",
-          "linear, polynomial, rbf, laplace, nngp, ntk, or a formula such as 0.7*ntk(depth=5) + 0.3*rbf*linear",
+          "linear, polynomial, rbf, laplace, nngp, ntk, precomputed, or a formula such as 0.7*ntk(depth=5) + "
+          "0.3*rbf*linear",
           [&type](const std::string& text) {
             const SolveConfig scratch;
             for (const FormulaTerm& term : parse_formula(text)) {
@@ -135,6 +148,9 @@ bool uses_network(const SolveConfig& config) {
 }
 
 Kernel pose_kernel(SolveConfig& config, const PairSource& pairs) {
+  if (const auto* rows = std::get_if<IndexPairs>(&pairs)) {
+    return normalised_if(config.kernel.normalise, stored_kernel(*rows));
+  }
   const auto* both = std::get_if<MultimodalPairs>(&pairs);
   if (both == nullptr) return kernel_of(config, sample_shape(pairs));
   SolveConfig second = config;

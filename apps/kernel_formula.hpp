@@ -9,7 +9,8 @@
 namespace stepwise {
 
 /// The kernels that have names.
-inline constexpr std::array<const char*, 6> kernel_names{"linear", "polynomial", "rbf", "laplace", "nngp", "ntk"};
+inline constexpr std::array<const char*, 7> kernel_names{"linear", "polynomial", "rbf",        "laplace",
+                                                         "nngp",   "ntk",        "precomputed"};
 
 // A formula of kernels: a sum of products of names and numbers, 0.7*ntk + 0.3*rbf*linear. A name may be followed by
 // settings of its own, ntk(depth=5, bias-variance=0.1).

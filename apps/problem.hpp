@@ -30,6 +30,7 @@ struct Problem {
   std::int64_t samples = 0;
   Pairing pairing;
   std::optional<Centring> centring;
+  std::optional<double> stored_trace = {};  ///< of a precomputed kernel, which may not be positive semidefinite
 };
 
 /// Checks what only the data can tell, and lays K out. Collective. @throws CollectiveError(input).

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "find_modes.hpp"
+#include "precomputed.hpp"
 #include "problem.hpp"
 #include "solve_output.hpp"
 #include "stepwise/cli/report.hpp"
@@ -59,21 +60,26 @@ void predict_training(const SolveConfig& config, SolveResult& result) {
 
 void solve(const Communicator& comm, SolveConfig config, const std::string& command) {
   Report report(comm);
-  check_output(comm, config.output, config.force, {config.data.path});
+  check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
   PairSource pairs =
       report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(config); }); });
-  const Problem problem = pose(comm, config, pairs);
+  Problem problem = pose(comm, config, pairs);
   SolveResult result;
   result.method = choose_method(config, problem.samples, problem.features);
   check_memory(comm, config, result.method, problem.layout, problem.features);
   if (config.solver.check) {
-    check_memory(comm, config, second_method(result.method), problem.layout, problem.features,
+    check_memory(comm, config, second_method(config, result.method), problem.layout, problem.features,
                  "--solver.check also solves by ");
   }
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
   }
 
+  if (const auto* rows = std::get_if<IndexPairs>(&pairs)) {
+    problem.stored_trace = report.stage("check the stored kernel", 0,
+                                        [&](const auto&) { return check_stored_kernel(comm, config, *rows); });
+    if (config.kernel.normalise) problem.stored_trace = static_cast<double>(problem.samples);
+  }
   result.modes = find_modes(problem, result.method, report);
   if (config.solver.check) result.second = second_opinion(problem, result.method, result.modes, report);
   config.solver.method = result.method;

@@ -10,35 +10,33 @@
 #include <limits>
 
 #include "kernel_config.hpp"
+#include "precomputed.hpp"
 #include "stepwise/core/error.hpp"
 #include "stepwise/kernel/network_text.hpp"
 
 namespace stepwise {
 
-std::vector<Option> solve_options(SolveConfig& c) {
-  std::vector<Option> options = plain_options(c);
-  std::vector<Option> twins = second_kernel_options(c);
-  const auto end_of_kernel =
-      std::find_if(options.begin(), options.end(), [](const Option& o) { return o.name.starts_with("solver."); });
-  options.insert(end_of_kernel, std::make_move_iterator(twins.begin()), std::make_move_iterator(twins.end()));
-  return options;
-}
+namespace {
 
-std::vector<Option> plain_options(SolveConfig& c) {
-  constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
-  constexpr std::int64_t most_views = 1000;
-  constexpr std::int64_t most_samples = std::int64_t{1} << 46;
-  constexpr double unbounded = std::numeric_limits<double>::infinity();
+constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t most_views = 1000;
+constexpr std::int64_t most_samples = std::int64_t{1} << 46;
+constexpr double unbounded = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+std::vector<Option> output_options(SolveConfig& c) {
   return {
-      auto_option("modes", "D|all",
-                  "number of modes (embedding dimensions) to find; all: every gamma, and nothing else", c.modes, 1, any,
-                  "all"),
       choice_option("convention", "whose numbers the kernel of a ReLU network shall equal (docs/kernels.md)",
                     c.convention, {"neural-tangents", "cntk", "cntk-fixed", "uci", "scikit-ntk"}),
       integer_option("seed", "N", "everything random is a function of this and of the sample's number", c.seed, 0, any),
       text_option("output", "FILE", "the HDF5 result file", c.output),
       flag_option("force", "replace an existing result file", c.force),
+  };
+}
 
+std::vector<Option> data_options(SolveConfig& c) {
+  return {
       choice_option("data.source", "where positive pairs come from", c.data.source, {"synthetic", "cifar10", "hdf5"}),
       text_option("data.path", "PATH", "directory of CIFAR-10 binary batches, or an HDF5 file with view_a and view_b",
                   c.data.path),
@@ -60,7 +58,11 @@ std::vector<Option> plain_options(SolveConfig& c) {
       flag_option("views.flip", "mirror a view left-right with probability 1/2", c.views.flip),
       real_option("views.noise", "SIGMA", "deviation of Gaussian noise, after standardisation", c.views.noise, 0,
                   unbounded),
+  };
+}
 
+std::vector<Option> kernel_options(SolveConfig& c) {
+  return {
       kernel_type_option(c.kernel.type),
       flag_option("kernel.centre", "subtract the mean of the features over the training samples, of each modality",
                   c.kernel.centre),
@@ -95,6 +97,23 @@ std::vector<Option> plain_options(SolveConfig& c) {
       integer_option("kernel.random-features", "F",
                      "rbf, nngp: F explicit random features in place of the kernel; 0: none", c.kernel.random_features,
                      0, 1'000'000),
+  };
+}
+
+namespace {
+
+std::vector<Option> method_options(SolveConfig& c) {
+  return {
+      text_option("kernel.path", "PATH",
+                  "precomputed: HDF5 file (FILE or FILE:/dataset), .npy file or directory of tiles", c.kernel.path),
+      text_option("kernel.test-path", "PATH", "the same of test by training samples, if not beside the matrix",
+                  c.kernel.test_path),
+      choice_option("kernel.pairing", "precomputed: rows of pair i are i and n + i (stacked) or 2i and 2i + 1",
+                    c.kernel.pairing, {"stacked", "interleaved"}),
+      real_option("kernel.symmetry-tolerance", "E", "precomputed: largest |K_ij - K_ji| / max |K|",
+                  c.kernel.symmetry_tolerance, 0, 1),
+      real_option("kernel.negative-mass", "E", "precomputed: largest sum |negative eigenvalues| / sum |eigenvalues|",
+                  c.kernel.negative_mass, 0, 1),
       choice_option("kernel.storage",
                     "what is kept of the kernel matrix: double, single, or none: evaluated for each product",
                     c.kernel.storage, {"double", "single", "none"}),
@@ -130,6 +149,33 @@ std::vector<Option> plain_options(SolveConfig& c) {
   };
 }
 
+}  // namespace
+
+std::vector<Option> joined(std::vector<std::vector<Option>> lists) {
+  std::vector<Option> all;
+  for (auto& list : lists) std::move(list.begin(), list.end(), std::back_inserter(all));
+  return all;
+}
+
+std::vector<Option> plain_options(SolveConfig& c) {
+  return joined({{auto_option("modes", "D|all",
+                              "number of modes (embedding dimensions) to find; all: every gamma, and nothing else",
+                              c.modes, 1, any, "all")},
+                 output_options(c),
+                 data_options(c),
+                 kernel_options(c),
+                 method_options(c)});
+}
+
+std::vector<Option> solve_options(SolveConfig& c) {
+  std::vector<Option> options = plain_options(c);
+  std::vector<Option> twins = second_kernel_options(c);
+  const auto end_of_kernel =
+      std::find_if(options.begin(), options.end(), [](const Option& o) { return o.name.starts_with("solver."); });
+  options.insert(end_of_kernel, std::make_move_iterator(twins.begin()), std::make_move_iterator(twins.end()));
+  return options;
+}
+
 void check_consistency(const SolveConfig& c) {
   if (c.output.empty()) fail(ExitCode::input, "--output is missing: name the result file, for example --output out.h5");
   if (c.data.source != "synthetic" && c.data.path.empty()) {
@@ -139,6 +185,7 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--data.path {} is given, but --data.source is synthetic: choose cifar10 or hdf5",
          c.data.path);
   }
+  check_precomputed_options(c);
   if (c.data.source == "hdf5" &&
       (c.views.crop.value_or(0) != 0 || c.views.flip || c.views.noise != 0 || c.views.per_image != 1)) {
     fail(ExitCode::input, "--views.* make views of images; --data.source hdf5 brings its own views, leave them out");
@@ -220,6 +267,7 @@ void check_consistency(const SolveConfig& c) {
 }
 
 PairSource open_pairs(SolveConfig& c) {
+  if (c.kernel.type == "precomputed") return open_index_pairs(c);
   if (c.data.multimodal) {
     MultimodalPairs both =
         open_multimodal_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0));

@@ -49,6 +49,11 @@ struct SolveConfig {
     std::int64_t random_features = 0;
     bool normalise = false;
     bool centre = false;
+    std::string path;
+    std::string test_path;
+    std::string pairing = "stacked";
+    double symmetry_tolerance = 1e-6;
+    double negative_mass = 1e-6;
   } kernel;
   std::map<std::string, std::string> kernel_b;  ///< settings of kernel-b.* that differ from those of kernel.*
   struct {
@@ -78,6 +83,11 @@ struct SolveConfig {
 
 /// The same without kernel-b.*.
 [[nodiscard]] std::vector<Option> plain_options(SolveConfig& config);
+// Parts of them that other commands have too.
+[[nodiscard]] std::vector<Option> output_options(SolveConfig& config);
+[[nodiscard]] std::vector<Option> data_options(SolveConfig& config);    ///< [data], [views]
+[[nodiscard]] std::vector<Option> kernel_options(SolveConfig& config);  ///< [kernel]: the formula
+[[nodiscard]] std::vector<Option> joined(std::vector<std::vector<Option>> lists);
 
 /// Checks what one option alone cannot know, without touching any file. @throws Error(input).
 void check_consistency(const SolveConfig& config);

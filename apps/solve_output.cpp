@@ -1,15 +1,12 @@
 #include "solve_output.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
+#include "run_attributes.hpp"
 #include "stepwise/cli/options.hpp"
-#include "stepwise/cli/provenance.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/result_file.hpp"
 
@@ -26,24 +23,15 @@ std::vector<std::int64_t> numbers_from(std::int64_t first, std::int64_t count) {
 }
 
 Attributes root_attributes(const ResultOrigin& origin, const SolveResult& result) {
-  Attributes attributes{{"schema_name", "stepwise-result"}, {"schema_version", "1.0"}};
-  for (auto& attribute : build_attributes()) attributes.push_back(std::move(attribute));
-  const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
-  const auto& config = origin.config;
-  attributes.insert(
-      attributes.end(),
-      {{"created", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(now)))},
-       {"command_line", origin.command},
-       {"configuration", config_text(solve_options(origin.config))},
-       {"seed", config.seed},
-       {"ranks", std::int64_t{origin.comm.size()}},
-       {"threads_per_rank", std::int64_t{omp_get_max_threads()}},
-       {"process_grid", fmt::format("{}x{}", origin.grid.shape().rows, origin.grid.shape().cols)},
-       {"block_size", origin.block},
-       {"solver_method", result.method},
-       {"eigensolver", solver_name(result.modes)},
-       {"kernel_convention", origin.kernel_convention},
-       {"sign_convention", "in every mode the training sample with the largest |f_j| is positive"}});
+  Attributes attributes = run_attributes(
+      origin.comm, {"stepwise-result", origin.command, config_text(solve_options(origin.config)), origin.config.seed});
+  attributes.insert(attributes.end(),
+                    {{"process_grid", fmt::format("{}x{}", origin.grid.shape().rows, origin.grid.shape().cols)},
+                     {"block_size", origin.block},
+                     {"solver_method", result.method},
+                     {"eigensolver", solver_name(result.modes)},
+                     {"kernel_convention", origin.kernel_convention},
+                     {"sign_convention", "in every mode the training sample with the largest |f_j| is positive"}});
   return attributes;
 }
 
@@ -67,6 +55,7 @@ void write_scales(ResultFile& file, const ResultOrigin& origin, const SolveResul
 }
 
 void write_data(ResultFile& file, const ResultOrigin& origin) {
+  if (std::holds_alternative<IndexPairs>(origin.pairs)) return;  // there are no data
   const auto [train, test] =
       attempt(origin.comm, [&] { return std::pair(train_labels(origin.pairs), test_labels(origin.pairs)); });
   if (!train.empty()) {
@@ -205,6 +194,14 @@ void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const Solve
     count("krylov_restarts", krylov.restarts, "times that the basis was cut back to its leading Ritz vectors");
     number("krylov_tolerance", krylov.tolerance, "1", "what every entry of residual had to stay below");
   }
+  if (const auto& negative = result.modes.negative) {
+    number("negative_eigenvalue", negative->smallest, kernel_units,
+           negative->estimated ? "the smallest eigenvalue of K is at most this, by Lanczos; 0: none found below 0"
+                               : "the smallest eigenvalue of K, 0 if none is negative");
+    number("negative_mass", negative->mass, "1",
+           fmt::format("{}sum |negative eigenvalues of K| / sum |eigenvalues of K|, at most {}",
+                       negative->estimated ? "lower bound of " : "", origin.config.kernel.negative_mass));
+  }
   if (result.second) {
     number("check_gamma", result.second->difference.gamma, "1",
            "max_j |gamma_j - gamma'_j| / gamma_1, with gamma' by another method (--solver.check)");
@@ -247,6 +244,14 @@ std::string summary(const SolveResult& result) {
     text += fmt::format("{} modes of {} samples", d, result.embedding.train.samples);
   }
   text += fmt::format(", by {} and {}\n", result.method, solver_name(result.modes));
+  if (const auto& negative = result.modes.negative) {
+    text += negative->smallest < 0
+                ? fmt::format("the stored kernel has eigenvalues down to {:.2e}{}, the negative ones {}{:.1e} of all\n",
+                              negative->smallest, negative->estimated ? " or below" : "",
+                              negative->estimated ? "at least " : "", negative->mass)
+                : fmt::format("the stored kernel has no negative eigenvalues{}\n",
+                              negative->estimated ? " that Lanczos found" : "");
+  }
   if (result.second) {
     text += fmt::format("check by {}: gamma differs by {:.1e} of gamma_1, the modes by an angle of {:.1e}\n",
                         result.second->method, result.second->difference.gamma, result.second->difference.angle);

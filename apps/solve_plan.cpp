@@ -58,6 +58,11 @@ double feature_weights(const SolveConfig& config, std::int64_t inputs) {
   return f * (static_cast<double>(inputs) + deeper * f);
 }
 
+/// A stored kernel is positive semidefinite to its own precision only, which spectral can tell and cholesky cannot.
+std::string direct_method(const SolveConfig& config) {
+  return config.kernel.type == "precomputed" ? "spectral" : "cholesky";
+}
+
 /// @throws CollectiveError(memory) when a rank needs more bytes than its share of the node's free memory.
 void require_memory(const Communicator& comm, double needed, const std::string& what, const std::string& advice) {
   const double bytes = max(comm, needed);
@@ -101,11 +106,11 @@ std::string choose_method(const SolveConfig& config, std::int64_t samples, std::
   const double krylov = few ? 2 * krylov_cost(samples, *config.modes) : direct;
   const bool primal = explicit_features && features < samples && config.modes.value_or(1) <= features &&
                       primal_cost(samples, features) < std::min(krylov, direct);
-  return primal ? "primal" : krylov < direct ? "krylov" : "cholesky";
+  return primal ? "primal" : krylov < direct ? "krylov" : direct_method(config);
 }
 
-std::string second_method(const std::string& method) {
-  return method == "krylov" ? "cholesky" : "krylov";
+std::string second_method(const SolveConfig& config, const std::string& method) {
+  return method == "krylov" ? direct_method(config) : "krylov";
 }
 
 KrylovOptions krylov_options(const SolveConfig& config) {

@@ -22,6 +22,10 @@ std::vector<std::int64_t> pixels_of(const ImagePairs& source) {
 std::vector<std::int64_t> pixels_of(const ArrayPairs& source) {
   return same_for_channels(source.shape, source.views);
 }
+std::vector<std::int64_t> pixels_of(const IndexPairs&) {
+  return {};
+}
+
 std::vector<std::int64_t> pixels_of(const MultimodalPairs& source) {
   std::vector<std::int64_t> pixels = same_for_channels(source.shapes[0], 1);
   const std::vector<std::int64_t> others = same_for_channels(source.shapes[1], 1);
@@ -82,6 +86,10 @@ std::vector<double> moments_of(const ArrayPairs& source, Range range) {
       append_moments(values.data() + source.views * i * size, source.shape, source.views, moments);
   }
   return moments;
+}
+
+std::vector<double> moments_of(const IndexPairs& source, Range) {
+  fail(ExitCode::internal, "rows of {} have no mean", source.train->name);
 }
 
 std::vector<double> moments_of(const MultimodalPairs& source, Range range) {

@@ -25,6 +25,9 @@ ImageShape shape_of(const ArrayPairs& source) {
 ImageShape shape_of(const MultimodalPairs& source) {
   return {1, 1, 1 + std::max(source.shapes[0].size(), source.shapes[1].size())};
 }
+ImageShape shape_of(const IndexPairs&) {
+  return {1, 1, 1};
+}
 
 std::int64_t tests_of(const MultimodalPairs& source) {
   return source.tests[0] + source.tests[1];
@@ -90,6 +93,16 @@ void read(const MultimodalPairs& source, Range range, MatrixView<double> out) {
   read_modality_tests(source, range, out);
 }
 
+void read(const IndexPairs& source, std::span<const std::int64_t> samples, MatrixView<double> out) {
+  for (std::int64_t j = 0; j < out.cols; ++j) {
+    out(0, j) = static_cast<double>(source.row(samples[static_cast<std::size_t>(j)]));
+  }
+}
+
+void read(const IndexPairs& source, Range range, MatrixView<double> out) {
+  for (std::int64_t j = 0; j < out.cols; ++j) out(0, j) = static_cast<double>(source.train->rows + range.begin + j);
+}
+
 std::vector<std::int64_t> first_labels(const ImageSource& source, std::int64_t count) {
   const auto* stored = std::get_if<StoredImages>(&source);
   if (stored == nullptr || stored->labels.empty()) return {};
@@ -116,11 +129,17 @@ std::vector<std::int64_t> labels_of_train(const MultimodalPairs& source) {
 std::vector<std::int64_t> labels_of_test(const MultimodalPairs&) {
   return {};
 }
+std::vector<std::int64_t> labels_of_train(const IndexPairs&) {
+  return {};
+}
 std::vector<std::int64_t> labels_of_test(const ImagePairs& source) {
   return first_labels(source.test, source.tests);
 }
 std::vector<std::int64_t> labels_of_test(const ArrayPairs& source) {
   return stored_test_labels(source);
+}
+std::vector<std::int64_t> labels_of_test(const IndexPairs&) {
+  return {};
 }
 
 void check_range(const char* what, Range range, std::int64_t count) {

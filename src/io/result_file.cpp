@@ -190,6 +190,10 @@ void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsiz
   });
 }
 
+void ResultFile::create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type) {
+  write_selection(info, extents, type, nullptr, {}, nullptr);
+}
+
 template <class T>
 void ResultFile::write_replicated(const DatasetInfo& info, const std::vector<hsize_t>& extents,
                                   std::span<const T> values, const std::string* dimension) {

@@ -7,6 +7,7 @@
 #include "kernel/composite.hpp"
 #include "kernel/image_network.hpp"
 #include "kernel/network_column.hpp"
+#include "kernel/precomputed.hpp"
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/gemm.hpp"
 
@@ -86,6 +87,7 @@ struct Evaluate {
   void operator()(const CompositeKernel auto&) const {}  // never here: evaluate_composite
 
   void operator()(const LinearKernel&) const {}
+  void operator()(const PrecomputedKernel&) const {}  // see evaluate_in
 
   void operator()(const PolynomialKernel& k) const {
     const T factor = 1 / static_cast<T>(x.features);
@@ -188,6 +190,11 @@ void evaluate_in(const Kernel& kernel, const BasicSamples<T>& x, Range rows, con
     return evaluate_images(*network, x, rows, y, cols, out);
   }
   if (evaluate_composite(kernel, x, rows, y, cols, out)) return;
+  if (const auto* stored = std::get_if<PrecomputedKernel>(&kernel)) {
+    look_up<T>(*stored, {x.sample(rows.begin), static_cast<std::size_t>(out.rows)},
+               {y.sample(cols.begin), static_cast<std::size_t>(out.cols)}, out);
+    return;
+  }
   inner_products(x, rows, y, cols, out);
   std::visit(Evaluate<T>{x, rows, y, cols, out}, kernel);
 }

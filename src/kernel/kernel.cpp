@@ -36,6 +36,9 @@ struct Validate {
     validate(k.a->kernel);
     validate(k.b->kernel);
   }
+  void operator()(const PrecomputedKernel& k) const {
+    if (k.train == nullptr) fail(ExitCode::internal, "a precomputed kernel without its matrix");
+  }
   static void check_length(double length) {
     check("--kernel.length-scale", length, length > 0,
           "a number > 0 (leave it out, or 0, for the square root of the number of features)");
@@ -68,6 +71,10 @@ struct Describe {
   std::string operator()(const MultimodalKernel& k) const {
     return fmt::format("two modalities, zero between them: view_a [{}], view_b [{}]", describe(k.a->kernel),
                        describe(k.b->kernel));
+  }
+  std::string operator()(const PrecomputedKernel& k) const {
+    return fmt::format("precomputed: {}, {} x {}, {} precision, upper triangle", k.train->name, k.train->rows,
+                       k.train->cols, k.train->single ? "single" : "double");
   }
 };
 

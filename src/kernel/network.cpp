@@ -162,10 +162,9 @@ void validate(const Network& network) {
 
 std::string describe(const Network& network) {
   const bool image = has_image_layers(network);
-  const std::string inputs =
-      image ? fmt::format("images of {} channels, {} x {} pixels (<x_p, y_p'> / channels)", network.input.channels,
-                          network.input.height, network.input.width)
-            : "vectors (x.y / m)";
+  const std::string inputs = image ? fmt::format("images of {} channels, {} x {} pixels (<x_p, y_p'> / channels)",
+                                                 network.input.channels, network.input.height, network.input.width)
+                                   : "vectors (x.y / m)";
   return fmt::format("{}: infinitely wide network on {}: {}", network.which == NetworkKernel::ntk ? "ntk" : "nngp",
                      inputs, list_text(network.layers));
 }

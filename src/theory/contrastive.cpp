@@ -25,17 +25,25 @@ DistMatrix product(const DistMatrix& a, const DistMatrix& v) {
   return result;
 }
 
+DistMatrix transposed_product(const DistMatrix& a, const DistMatrix& v) {
+  DistMatrix result = like(v, v.cols());
+  multiply(1, Transpose::yes, a, Transpose::no, v, result);
+  return result;
+}
+
 /// K divided by a power of four that brings its largest entry near one, so that no norm over- or underflows. Powers of
 /// four and their roots scale without rounding.
 struct ScaledKernel {
   const DistMatrix& k;
   double scale = 1;
+  const DistMatrix* positive_factor = nullptr;  ///< W, where W W^T takes the place of K / scale
   [[nodiscard]] DistMatrix copy() const {
     DistMatrix result = k.clone();
     stepwise::scale(result, 1 / scale);
     return result;
   }
   [[nodiscard]] DistMatrix times(const DistMatrix& v) const {
+    if (positive_factor != nullptr) return product(*positive_factor, transposed_product(*positive_factor, v));
     DistMatrix result = product(k, v);
     stepwise::scale(result, 1 / scale);
     return result;
@@ -79,18 +87,16 @@ DistMatrix cholesky_factor(const ScaledKernel& kernel, ContrastiveModes& modes, 
           failed, n, report.shift * kernel.scale));
 }
 
-/// U Lambda^{1/2} with K = U Lambda U^T.
-DistMatrix spectral_factor(const ScaledKernel& kernel, ContrastiveModes& modes, DirectReport& report) {
+/// U Lambda^{1/2} with K = U Lambda U^T, negative eigenvalues taken as zero.
+DistMatrix spectral_factor(const ScaledKernel& kernel, double negative_mass, ContrastiveModes& modes,
+                           DirectReport& report) {
   const std::int64_t n = kernel.k.rows();
   Eigenpairs pairs =
       largest_eigenpairs({[&] { return kernel.copy(); }, [&](const DistMatrix& v) { return kernel.times(v); }}, n);
-  const double noise = noise_floor(n, pairs.values.front());
-  if (pairs.values.back() < -noise) {
-    throw CollectiveError(
-        ExitCode::numerical,
-        fmt::format("the kernel matrix is not positive semidefinite: its smallest eigenvalue is {:.6g}, "
-                    "its largest {:.6g}",
-                    pairs.values.back() * kernel.scale, pairs.values.front() * kernel.scale));
+  modes.negative = negative_part(pairs.values);
+  modes.negative->smallest *= kernel.scale;
+  if (pairs.values.back() < -noise_floor(n, pairs.values.front())) {
+    require_positive(*modes.negative, pairs.values.front() * kernel.scale, negative_mass);
   }
   for (const std::string& rejected : pairs.report.rejected) modes.notes.push_back("rejected for K: " + rejected);
   std::vector<double> roots;
@@ -98,6 +104,15 @@ DistMatrix spectral_factor(const ScaledKernel& kernel, ContrastiveModes& modes, 
   scale_columns(pairs.vectors, roots);
   report.kernel_eigenvalues = std::move(pairs.values);
   return std::move(pairs.vectors);
+}
+
+/// Mean of k over views of the same thing, of K = W W^T.
+double mean_pair_product(const DistMatrix& w, const Pairing& pairing) {
+  DistMatrix swapped = w.clone();
+  apply_pairing(pairing, swapped);
+  double total = 0;
+  for (const double dot : column_dots(w, swapped)) total += dot;
+  return total / pairing.norm(w.rows());
 }
 
 /// M = (1/c) W^T B W, symmetric to the bit.
@@ -214,7 +229,7 @@ void check_modes(ContrastiveModes& modes, const DirectReport& direct) {
 }
 
 ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation,
-                                   const EigensolverLadder& ladder, const Pairing& pairing) {
+                                   const EigensolverLadder& ladder, const Pairing& pairing, double negative_mass) {
   const std::int64_t n = k.rows();
   if (n != k.cols() || pairing.views < 2 || n % pairing.views != 0 || k.block() % pairing.views != 0) {
     throw CollectiveError(ExitCode::internal,
@@ -236,7 +251,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
                                       "samples or variances zero, or too small for double precision?",
                                       d > 0 ? fmt::format("{}", d) : "all"));
   }
-  const ScaledKernel kernel{k, power_of_four(largest)};
+  ScaledKernel kernel{k, power_of_four(largest)};
   ContrastiveModes modes;
   modes.pairing = pairing;
   DirectReport report;
@@ -249,7 +264,11 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
     watch = Stopwatch();
   };
 
-  const DistMatrix w = by_cholesky ? cholesky_factor(kernel, modes, report) : spectral_factor(kernel, modes, report);
+  const DistMatrix w =
+      by_cholesky ? cholesky_factor(kernel, modes, report) : spectral_factor(kernel, negative_mass, modes, report);
+  // Measured against K itself, cutting off more than rounding would look like an error.
+  const auto& eigenvalues = report.kernel_eigenvalues;
+  if (!by_cholesky && eigenvalues.back() < -noise_floor(n, eigenvalues.front())) kernel.positive_factor = &w;
   finish(by_cholesky ? "K = L L^T" : "K = U Lambda U^T", by_cholesky ? cube / 3 : 16.0 / 3 * cube);
   double forming = 0;
   Eigenpairs pairs = largest_eigenpairs({[&] {
@@ -274,7 +293,8 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
   report.eigensolve = std::move(pairs.report);
   count_modes(modes, report);
   require_modes(d, n / pairing.views, report.positive, modes.noise_floor * kernel.scale);
-  modes.mean_pair_kernel = mean_pair_kernel(k, pairing) / kernel.scale;
+  modes.mean_pair_kernel =
+      kernel.positive_factor != nullptr ? mean_pair_product(w, pairing) : mean_pair_kernel(k, pairing) / kernel.scale;
   compare_trace(modes, report);  // before Rayleigh quotients replace some: the shift cancels in the sum of all
   if (d > 0) finish_modes(kernel, w, pairs.vectors, modes);
   check_modes(modes, report);

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <variant>
@@ -10,6 +11,7 @@
 #include "stepwise/core/index.hpp"
 #include "stepwise/core/matrix_view.hpp"
 #include "stepwise/data/images.hpp"
+#include "stepwise/data/stored_matrix.hpp"
 #include "stepwise/data/views.hpp"
 
 namespace stepwise {
@@ -55,7 +57,23 @@ struct MultimodalPairs {
   Standardisation standardisation;      ///< channels of view_a, then those of view_b
 };
 
-using PairSource = std::variant<ImagePairs, ArrayPairs, MultimodalPairs>;
+/// Positive pairs of rows of a stored kernel matrix. A sample is one number, its row; test sample t of the stored test
+/// kernel has the number train->rows + t.
+struct IndexPairs {
+  std::shared_ptr<const StoredMatrix> train;
+  std::shared_ptr<const StoredMatrix> test;  ///< may be null
+  std::int64_t pairs = 0;
+  std::int64_t tests = 0;
+  bool interleaved = false;  ///< pair i is rows 2i and 2i + 1; else rows i and n + i, with 2n rows in all
+  Standardisation standardisation;
+
+  /// The row of training sample `sample`, numbered as above.
+  [[nodiscard]] std::int64_t row(std::int64_t sample) const noexcept {
+    return interleaved ? sample : sample / 2 + sample % 2 * (train->rows / 2);
+  }
+};
+
+using PairSource = std::variant<ImagePairs, ArrayPairs, MultimodalPairs, IndexPairs>;
 
 /// Opens `path`, checks it and keeps nothing open. `pairs` and `tests`: how many of the first to use, -1 for all
 /// (no tests where there is no dataset test). `views`: how many of view_a, view_b, ..., -1 for as many as there are

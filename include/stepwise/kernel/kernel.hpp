@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 
-#include "stepwise/kernel/network.hpp"
-
+#include "stepwise/data/stored_matrix.hpp"
 #include "stepwise/kernel/composite.hpp"
+#include "stepwise/kernel/network.hpp"
 
 namespace stepwise {
 
@@ -31,8 +32,15 @@ struct LaplaceKernel {
   double length_scale = 1;
 };
 
+/// Entries of a matrix in a file. A sample is one number (IndexPairs): its row and column in `train`, or train->rows +
+/// t for row t of `test`. What counts of `train` is its upper triangle.
+struct PrecomputedKernel {
+  std::shared_ptr<const StoredMatrix> train;
+  std::shared_ptr<const StoredMatrix> test;  ///< test samples x training samples; may be null
+};
+
 using Kernel = std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, Network, NormalisedKernel,
-                            KernelSum, MultimodalKernel>;
+                            KernelSum, MultimodalKernel, PrecomputedKernel>;
 
 struct BoxedKernel {
   Kernel kernel;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -42,6 +43,19 @@ struct KrylovReport {
   double tolerance = 0;
 };
 
+/// How far a kernel matrix is from positive semidefinite.
+struct NegativePart {
+  double smallest = 0;     ///< the smallest eigenvalue of K, or an upper bound of it (0: none was negative)
+  double mass = 0;         ///< sum |negative eigenvalues| / sum |eigenvalues|, or a lower bound of it
+  bool estimated = false;  ///< the bounds, by Lanczos
+};
+
+/// From all eigenvalues of K, descending.
+[[nodiscard]] NegativePart negative_part(const std::vector<double>& eigenvalues);
+
+/// @throws CollectiveError(numerical) when the mass is above `allowed`. Call on all ranks with the same numbers.
+void require_positive(const NegativePart& negative, double largest, double allowed);
+
 /// The leading modes of the contrastive kernel K_Gamma = (1/c) K^{1/2} B K^{1/2}, with B and c of the pairing; for two
 /// views (1/N) K^{1/2} P K^{1/2}.
 struct ContrastiveModes {
@@ -55,8 +69,9 @@ struct ContrastiveModes {
   std::vector<double> residuals;  ///< d: ||T a_j - gamma_j a_j||_K / gamma_1, computed with K itself
   double mean_pair_kernel = 0;    ///< mean of k over views of the same thing, the sum of all N gamma
   std::variant<DirectReport, KrylovReport> report;
-  std::vector<std::string> notes;  ///< what the user should know: retries, fallbacks, doubtful checks
-  std::vector<StageTime> stages;   ///< where this rank's time went
+  std::optional<NegativePart> negative;  ///< where it was looked for
+  std::vector<std::string> notes;        ///< what the user should know: retries, fallbacks, doubtful checks
+  std::vector<StageTime> stages;         ///< where this rank's time went
 };
 
 /// "ELPA two-stage", "block Krylov in 14 rounds": what found the modes.
@@ -74,6 +89,9 @@ inline constexpr double residual_limit = 1e-9;
 ///
 /// With d = 0 gamma alone is computed. `ladder`: the eigensolvers to try, best first; default: solver_ladder().
 ///
+/// K may have negative eigenvalues of rounding. spectral takes larger ones too, where the sum of their magnitudes is at
+/// most `negative_mass` of that of all, and solves for the positive part K+ = W W^T, the nearest semidefinite matrix.
+///
 /// Collective. @throws CollectiveError(input) when d is above the number of positive modes, saying how many there are;
 /// also when K is zero or not finite; (numerical) when K is not positive semidefinite, or a result fails its checks.
 /// Cost: cholesky 0.67 N^3 flops and one eigensolve for d vectors; spectral one more eigensolve for all N vectors and 2
@@ -81,7 +99,7 @@ inline constexpr double residual_limit = 1e-9;
 /// (contrastive_matrices). Source: Simon et al. 2023, section 5 and Prop. 5.1.
 [[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation,
                                                  const EigensolverLadder& ladder = std::nullopt,
-                                                 const Pairing& pairing = {});
+                                                 const Pairing& pairing = {}, double negative_mass = 0);
 
 /// The d leading modes from explicit features, K = X X^T with the samples of `own` as this rank's rows of X, of which
 /// there are N over all ranks: Gamma = (1/c) X^T B X is m x m, and with Gamma g = gamma g, |g| = 1, K a = X g,
