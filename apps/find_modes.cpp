@@ -3,13 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/pblas.hpp"
 #include "stepwise/kernel/assemble.hpp"
 #include "stepwise/kernel/kernel_product.hpp"
+#include "stepwise/solve/lanczos.hpp"
 #include "stepwise/theory/embedding.hpp"
-#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 namespace {
@@ -23,6 +25,46 @@ ContrastiveModes timed(Report& report, const Find& find) {
   ContrastiveModes modes = report.stage("modes", 0, find);
   report.split_last(modes.stages);
   return modes;
+}
+
+/// What goes wrong with a stored kernel is the file's fault.
+template <class Work>
+auto named(const Problem& problem, const Work& work) {
+  const auto* stored = std::get_if<PrecomputedKernel>(&problem.kernel);
+  try {
+    return work();
+  } catch (const CollectiveError& error) {
+    if (stored == nullptr || error.code() != ExitCode::numerical) throw;
+    throw CollectiveError(error.code(), fmt::format("{}: {}; --kernel.negative-mass is {}", stored->train->name,
+                                                    error.what(), problem.config.kernel.negative_mass));
+  }
+}
+
+/// What a stored kernel has of negative eigenvalues, for cholesky, which computes none itself.
+NegativePart all_negative(const Problem& problem, const DistMatrix& k) {
+  const auto times = [&](const DistMatrix& v) {
+    DistMatrix result(v.shared_grid(), k.rows(), v.cols(), v.block());
+    multiply(1, Transpose::no, k, Transpose::no, v, result);
+    return result;
+  };
+  const std::vector<double> values = largest_eigenpairs({[&] { return k.clone(); }, times}, 0).values;
+  const NegativePart part = negative_part(values);
+  named(problem, [&] { require_positive(part, values.front(), problem.config.kernel.negative_mass); });
+  return part;
+}
+
+/// A bound of what a stored kernel has of negative eigenvalues, where no method computes them all. The trace is what
+/// the eigenvalues add up to: with one of them at most -x the negative mass is at least x / (trace + 2 x).
+template <class T>
+NegativePart look_for_negative(const Problem& problem, const KernelProduct<T>& product) {
+  constexpr std::int64_t steps = 40;
+  const RitzRange ritz = ritz_range(problem.comm, problem.samples, problem.pairing.views, steps,
+                                    static_cast<std::uint64_t>(problem.config.seed), std::cref(product));
+  NegativePart part{std::min(ritz.smallest, 0.0), 0, true};
+  const double all = *problem.stored_trace - 2 * part.smallest;
+  if (part.smallest < 0) part.mass = all > -part.smallest ? -part.smallest / all : 1;
+  named(problem, [&] { require_positive(part, ritz.largest, problem.config.kernel.negative_mass); });
+  return part;
 }
 
 double inner_product_flops(const Problem& problem) {
@@ -70,17 +112,33 @@ DistMatrix kernel_matrix(const Problem& problem, Report& report) {
 ContrastiveModes direct_modes(const Problem& problem, std::string& method, Report& report) {
   const std::int64_t d = problem.config.modes.value_or(0);
   const EigensolverLadder ladder = wanted_eigensolver(problem, problem.samples, problem.layout.rows.block);
-  const DistMatrix k = kernel_matrix(problem, report);
+  DistMatrix k = kernel_matrix(problem, report);
+  BlockVector means;
+  if (problem.centring) means = centre(*problem.centring, k, problem.pairing.views);
+  const double negative_mass = problem.stored_trace ? problem.config.kernel.negative_mass : 0;
+  const auto factored = [&](Factorisation factorisation) {
+    ContrastiveModes modes = timed(report, [&](const auto&) {
+      return contrastive_modes(k, d, factorisation, ladder, problem.pairing, negative_mass);
+    });
+    modes.means = std::move(means);
+    return modes;
+  };
   if (method != "spectral") {
+    std::optional<NegativePart> negative;
+    if (problem.stored_trace) {
+      negative = report.stage("eigenvalues of K", 0, [&](const auto&) { return all_negative(problem, k); });
+    }
     try {
-      return timed(report, [&](const auto&) { return contrastive_modes(k, d, Factorisation::cholesky, ladder); });
+      ContrastiveModes modes = factored(Factorisation::cholesky);
+      modes.negative = negative;
+      return modes;
     } catch (const CollectiveError& error) {
       if (problem.config.solver.method != "auto" || error.code() != ExitCode::numerical) throw;
       report.note(fmt::format("{}; going on with --solver.method spectral", error.what()));
     }
     method = "spectral";
   }
-  return timed(report, [&](const auto&) { return contrastive_modes(k, d, Factorisation::spectral, ladder); });
+  return named(problem, [&] { return factored(Factorisation::spectral); });
 }
 
 ContrastiveModes modes_of_features(const Problem& problem, Report& report) {
@@ -88,33 +146,47 @@ ContrastiveModes modes_of_features(const Problem& problem, Report& report) {
   const std::int64_t block =
       fitting_block(problem.features, std::max(shape.rows, shape.cols), problem.config.solver.block_size, 1);
   const EigensolverLadder ladder = wanted_eigensolver(problem, problem.features, block);
-  const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
-  return timed(report, [&](const auto&) {
-    return primal_modes(own, problem.grid, problem.samples, block, problem.config.modes.value_or(0), ladder);
+  Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
+  BlockVector means;
+  if (problem.centring) means = centre(problem.comm, own, problem.samples, problem.pairing.views);
+  ContrastiveModes modes = timed(report, [&](const auto&) {
+    return primal_modes(own, problem.grid, problem.samples, block, problem.config.modes.value_or(0), ladder,
+                        problem.pairing);
   });
+  modes.means = std::move(means);
+  return modes;
+}
+
+/// The product with the kernel matrix, or with the centred one.
+ProductWithK product_of(const Problem& problem, std::int64_t samples, ProductWithK kernel) {
+  if (!problem.centring) return kernel;
+  return centred(*problem.centring, problem.comm, samples, problem.pairing.views, std::move(kernel));
 }
 
 /// The leading modes of every so many pairs, extended to all samples by the out-of-sample formula.
 BlockVector modes_of_subsample(const Problem& problem, std::int64_t pairs) {
-  const std::int64_t n = problem.samples / views_per_pair;
-  const std::int64_t samples = views_per_pair * pairs;
-  const Range own = sample_share(problem.comm, samples, views_per_pair);
+  const std::int64_t views = problem.pairing.views;
+  const std::int64_t n = problem.samples / views;
+  const std::int64_t samples = views * pairs;
+  const Range own = sample_share(problem.comm, samples, views);
   const Samples part = attempt(problem.comm, [&] {
     std::vector<std::int64_t> numbers;
     for (std::int64_t i = own.begin; i < own.end; ++i) {
-      numbers.push_back(views_per_pair * (i / views_per_pair * n / pairs) + i % views_per_pair);
+      numbers.push_back(views * (i / views * n / pairs) + i % views);
     }
     return load_samples(problem, numbers);
   });
-  KernelProduct<double> product(problem.kernel, part, problem.comm, samples, views_per_pair);
+  KernelProduct<double> product(problem.kernel, part, problem.comm, samples, views);
   product.store({});
-  KrylovPairs modes = krylov_pairs(problem.comm, contrastive_operator(samples, std::cref(product)),
-                                   subsample_options(problem.config, problem.samples));
-  const Embedding embedding{std::move(modes.values), std::move(modes.vectors), std::move(modes.kernel_vectors)};
+  KrylovPairs modes = krylov_pairs(
+      problem.comm, contrastive_operator(samples, product_of(problem, samples, std::cref(product)), problem.pairing),
+      subsample_options(problem.config, problem.samples));
+  const Embedding embedding{std::move(modes.values), std::move(modes.vectors), std::move(modes.kernel_vectors),
+                            problem.pairing};
   BlockVector extended = embed(
       problem.kernel, embedding, part, problem.comm, problem.samples,
-      [&](Range batch) { return load_range(problem, batch); }, views_per_pair);
-  swap_views(extended.local());  // a = P K a / (N gamma)
+      [&](Range batch) { return load_range(problem, batch); }, views);
+  apply_pairing(problem.pairing, extended.local());  // a = B K a / (c gamma)
   return extended;
 }
 
@@ -125,11 +197,17 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
   const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
   SingleSamples single;
   if (storage != "double") single = attempt(comm, [&] { return to_single(own); });
-  KernelProduct<double> exact(problem.kernel, own, comm, problem.samples, views_per_pair);
-  KernelProduct<float> rough(problem.kernel, single, comm, problem.samples, views_per_pair);
+  KernelProduct<double> exact(problem.kernel, own, comm, problem.samples, problem.pairing.views);
+  KernelProduct<float> rough(problem.kernel, single, comm, problem.samples, problem.pairing.views);
   if (storage != "none") {
     report.stage(kernel_stage, inner_product_flops(problem), [&](const Progress& progress) {
       storage == "double" ? exact.store(progress) : rough.store(progress);
+    });
+  }
+  std::optional<NegativePart> negative;
+  if (problem.stored_trace) {
+    negative = report.stage("negative eigenvalues", 0, [&](const auto&) {
+      return storage == "double" ? look_for_negative(problem, exact) : look_for_negative(problem, rough);
     });
   }
   KrylovOptions options = krylov_options(problem.config);
@@ -139,13 +217,19 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
     options.start = &start;
     if (start.width == 0) report.note("the subsample has no positive modes: starting at random");
   }
-  KernelOperator t = contrastive_operator(problem.samples, std::cref(exact));
-  if (storage != "double") t.rough_kernel = std::cref(rough);
+  KernelOperator t =
+      contrastive_operator(problem.samples, product_of(problem, problem.samples, std::cref(exact)), problem.pairing);
+  if (storage != "double") t.rough_kernel = product_of(problem, problem.samples, std::cref(rough));
   ContrastiveModes modes = timed(report, [&](const Progress& progress) {
     options.progress = progress;
     return krylov_modes(comm, t, options);
   });
-  modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, comm);
+  modes.negative = negative;
+  modes.mean_pair_kernel = mean_pair_kernel(problem.kernel, own, problem.samples, comm, problem.pairing);
+  if (problem.centring) {
+    modes.means = row_means(*problem.centring, comm, problem.samples, problem.pairing.views, std::cref(exact));
+    modes.mean_pair_kernel = centred_mean_pair_kernel(modes.mean_pair_kernel, modes.means, comm);
+  }
   return modes;
 }
 
@@ -155,14 +239,17 @@ ContrastiveModes find_modes(const Problem& problem, std::string& method, Report&
   ContrastiveModes modes = method == "krylov"   ? modes_by_products(problem, report)
                            : method == "primal" ? modes_of_features(problem, report)
                                                 : direct_modes(problem, method, report);
+  if (!problem.stored_trace) modes.negative.reset();  // nothing to ask of a kernel that is one by its formula
   for (const std::string& text : modes.notes) report.note(text);
+  // The centred matrix does not see constants: without them the dual vectors are right for the given kernel too.
+  if (problem.centring && modes.dual.width > 0) centre(*problem.centring, problem.comm, modes.dual);
   return modes;
 }
 
 SecondOpinion second_opinion(const Problem& problem, const std::string& method, const ContrastiveModes& modes,
                              Report& report) {
   SecondOpinion opinion;
-  opinion.method = second_method(method);
+  opinion.method = second_method(problem.config, method);
   const std::size_t stages = report.stages().size();
   const ContrastiveModes others = [&] {
     try {
@@ -178,7 +265,15 @@ SecondOpinion second_opinion(const Problem& problem, const std::string& method, 
     return *std::max_element(m.residuals.begin(), m.residuals.end());
   };
   // Each gamma is within its residual of an eigenvalue.
-  const double allowed = worst(modes) + worst(others) + 2 * modes.noise_floor / modes.gamma.front();
+  double allowed = worst(modes) + worst(others) + 2 * modes.noise_floor / modes.gamma.front();
+  // spectral takes the negative eigenvalues of a stored kernel as zero, krylov as they are. To first order that moves
+  // gamma by gamma a^T E a, where |a|^2 <= lambda_1 / (2n gamma)^2.
+  for (const ContrastiveModes* each : {&modes, &others}) {
+    if (!each->negative) continue;
+    const double n = static_cast<double>(problem.samples);
+    const double gamma = modes.gamma[static_cast<std::size_t>(modes.dual.width - 1)];
+    allowed += 2 * std::abs(each->negative->smallest) * *problem.stored_trace / (n * n * gamma * modes.gamma.front());
+  }
   if (!(opinion.difference.gamma <= allowed)) {
     throw CollectiveError(
         ExitCode::numerical,

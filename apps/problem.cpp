@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernel_config.hpp"
 #include "stepwise/dist/agree.hpp"
-#include "stepwise/theory/pairing.hpp"
+#include "stepwise/kernel/evaluate.hpp"
 
 namespace stepwise {
 namespace {
@@ -12,7 +13,9 @@ namespace {
 /// As the kernel sees them, from one column of numbers each.
 Samples prepare(const Problem& problem, std::vector<double> data) {
   if (problem.map) data = std::visit([&](const auto& map) { return feature_vectors(map, data); }, *problem.map);
-  return make_samples(problem.features, std::move(data));
+  Samples samples = make_samples(problem.features, std::move(data));
+  check_samples(problem.kernel, samples);
+  return samples;
 }
 
 /// What of the kernel a map leaves to do, and in words.
@@ -56,27 +59,47 @@ std::optional<FeatureMap> draw_map(const Communicator& comm, const SolveConfig& 
 
 Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pairs) {
   const std::int64_t n = pair_count(pairs);
-  const std::int64_t samples = views_per_pair * n;
+  const Pairing pairing{view_count(pairs)};
+  const std::int64_t samples = pairing.views * n;
   const std::int64_t inputs = sample_shape(pairs).size();
   const auto [wanted, shape] = attempt(comm, [&] {
     if (config.modes.value_or(1) > n) {
-      fail(ExitCode::input, "--modes is {}, but {} pairs (2n = {} samples) have at most {} positive modes",
-           *config.modes, n, samples, n);
+      fail(ExitCode::input, "--modes is {}, but {} pairs ({}n = {} samples) have at most {} positive modes",
+           *config.modes, n, pairing.views, samples, n);
     }
     if (subsample_pairs(config) > n) {
       fail(ExitCode::input, "--solver.warm-start is {}, but there are {} pairs", subsample_pairs(config), n);
     }
-    return std::pair(make_kernel(config, sample_shape(pairs)), grid_shape(config, comm.size()));
+    return std::pair(pose_kernel(config, pairs), grid_shape(config, comm.size()));
   });
   std::optional<FeatureMap> map = draw_map(comm, config, wanted, inputs);
-  const Mapped seen =
+  Mapped seen =
       map ? std::visit([](const auto& m) { return behind(m); }, *map) : Mapped{wanted, describe(wanted), inputs};
+  if (map && config.kernel.normalise) {
+    seen.kernel = NormalisedKernel{boxed(seen.kernel)};
+    seen.convention += ", normalised to k(x, x) = 1";
+  }
+  std::optional<Centring> centring;
+  if (config.kernel.centre) {
+    centring = Centring{std::holds_alternative<MultimodalPairs>(pairs) ? 2 : 1};
+    seen.convention += ", centred over the training samples";
+    if (centring->kinds > 1) seen.convention += " of each modality";
+  }
   const auto grid = ProcessGrid::create(comm, shape);
   const std::int64_t block =
-      fitting_block(samples, std::max(shape.rows, shape.cols), config.solver.block_size, views_per_pair);
-  return {comm,          config,          pairs, std::move(map),
-          seen.kernel,   seen.convention, grid,  kernel_layout(*grid, samples, block),
-          seen.features, samples};
+      fitting_block(samples, std::max(shape.rows, shape.cols), config.solver.block_size, pairing.views);
+  return {comm,
+          config,
+          pairs,
+          std::move(map),
+          std::move(seen.kernel),
+          std::move(seen.convention),
+          grid,
+          kernel_layout(*grid, samples, block),
+          seen.features,
+          samples,
+          pairing,
+          centring};
 }
 
 void standardise_pairs(const Communicator& comm, PairSource& pairs) {
@@ -92,10 +115,7 @@ void standardise_pairs(const Communicator& comm, PairSource& pairs) {
   const std::int64_t whole = max(comm, static_cast<std::int64_t>(moments.size()));
   moments.resize(static_cast<std::size_t>(whole));
   sum(comm, moments);  // each entry is non-zero on one rank only: exact on any number of ranks
-  attempt(comm, [&] {
-    const std::int64_t channels = whole / n / 2;
-    set_standardisation(pairs, standardise(moments, channels, moment_pixels(pairs)));
-  });
+  attempt(comm, [&] { set_standardisation(pairs, standardise(moments, moment_pixels(pairs))); });
 }
 
 Samples load_samples(const Problem& problem, const std::vector<std::int64_t>& numbers) {
@@ -113,8 +133,9 @@ Samples load_range(const Problem& problem, Range range) {
 }
 
 Samples load_share(const Problem& problem) {
-  return attempt(problem.comm,
-                 [&] { return load_range(problem, sample_share(problem.comm, problem.samples, views_per_pair)); });
+  return attempt(problem.comm, [&] {
+    return load_range(problem, sample_share(problem.comm, problem.samples, problem.pairing.views));
+  });
 }
 
 Samples load_tests(const Problem& problem, Range range) {

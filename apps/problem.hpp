@@ -12,6 +12,8 @@
 #include "stepwise/dist/communicator.hpp"
 #include "stepwise/kernel/random_features.hpp"
 #include "stepwise/kernel/samples.hpp"
+#include "stepwise/theory/centring.hpp"
+#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 
@@ -30,6 +32,9 @@ struct Problem {
   Layout layout;
   std::int64_t features = 0;  ///< of a sample as the kernel sees it
   std::int64_t samples = 0;
+  Pairing pairing;
+  std::optional<Centring> centring;
+  std::optional<double> stored_trace = {};  ///< of a precomputed kernel, which may not be positive semidefinite
 };
 
 /// Checks what only the data can tell, and lays K out. Collective. @throws CollectiveError(input).

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "find_modes.hpp"
+#include "precomputed.hpp"
 #include "problem.hpp"
 #include "solve_output.hpp"
 #include "stepwise/cli/report.hpp"
@@ -17,13 +18,22 @@
 namespace stepwise {
 namespace {
 
-BlockVector embed_tests(const Problem& problem, const Embedding& embedding, Report& report) {
+std::vector<std::pair<std::string, BlockVector>> embed_tests(const Problem& problem, const Embedding& embedding,
+                                                             Report& report) {
   const std::int64_t count = test_count(problem.pairs);
   if (count == 0) return {};
   const double flops = 2.0 * static_cast<double>(problem.samples * problem.features) * static_cast<double>(count);
   return report.stage("test embeddings", flops, [&](const auto&) {
-    return embed(problem.kernel, embedding, load_share(problem), problem.comm, count,
-                 [&](Range batch) { return load_tests(problem, batch); });
+    std::vector<std::pair<std::string, BlockVector>> results;
+    const Samples own = load_share(problem);
+    for (const auto& [name, range, modality] : test_groups(problem.pairs)) {
+      const std::size_t kind = problem.centring && problem.centring->kinds > 1 ? modality : 0;
+      const auto read = [&, first = range.begin](Range batch) {
+        return load_tests(problem, {first + batch.begin, first + batch.end});
+      };
+      results.emplace_back(name, embed(problem.kernel, embedding, own, problem.comm, range.size(), read, 1, kind));
+    }
+    return results;
   });
 }
 
@@ -50,28 +60,33 @@ void predict_training(const SolveConfig& config, SolveResult& result) {
 
 void solve(const Communicator& comm, SolveConfig config, const std::string& command) {
   Report report(comm);
-  check_output(comm, config.output, config.force, {config.data.path});
+  check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
   PairSource pairs =
       report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(config); }); });
-  const Problem problem = pose(comm, config, pairs);
+  Problem problem = pose(comm, config, pairs);
   SolveResult result;
   result.method = choose_method(config, problem.samples, problem.features);
   check_memory(comm, config, result.method, problem.layout, problem.features);
   if (config.solver.check) {
-    check_memory(comm, config, second_method(result.method), problem.layout, problem.features,
+    check_memory(comm, config, second_method(config, result.method), problem.layout, problem.features,
                  "--solver.check also solves by ");
   }
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
   }
 
+  if (const auto* rows = std::get_if<IndexPairs>(&pairs)) {
+    problem.stored_trace = report.stage("check the stored kernel", 0,
+                                        [&](const auto&) { return check_stored_kernel(comm, config, *rows); });
+    if (config.kernel.normalise) problem.stored_trace = static_cast<double>(problem.samples);
+  }
   result.modes = find_modes(problem, result.method, report);
   if (config.solver.check) result.second = second_opinion(problem, result.method, result.modes, report);
   config.solver.method = result.method;
   if (config.modes) {
     result.embedding = training_embedding(result.modes, comm);
     result.whiteness_error = whiteness_error(result.embedding, comm);
-    result.test = embed_tests(problem, result.embedding, report);
+    result.tests = embed_tests(problem, result.embedding, report);
     predict_training(config, result);
   }
 

@@ -2,31 +2,41 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
+#include "kernel_config.hpp"
+#include "precomputed.hpp"
 #include "stepwise/core/error.hpp"
 #include "stepwise/kernel/network_text.hpp"
-#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 
-std::vector<Option> solve_options(SolveConfig& c) {
-  constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
-  constexpr std::int64_t most_samples = std::int64_t{1} << 46;
-  constexpr double unbounded = std::numeric_limits<double>::infinity();
+namespace {
+
+constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t most_views = 1000;
+constexpr std::int64_t most_samples = std::int64_t{1} << 46;
+constexpr double unbounded = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+std::vector<Option> output_options(SolveConfig& c) {
   return {
-      auto_option("modes", "D|all",
-                  "number of modes (embedding dimensions) to find; all: every gamma, and nothing else", c.modes, 1, any,
-                  "all"),
       choice_option("convention", "whose numbers the kernel of a ReLU network shall equal (docs/kernels.md)",
                     c.convention, {"neural-tangents", "cntk", "cntk-fixed", "uci", "scikit-ntk"}),
       integer_option("seed", "N", "everything random is a function of this and of the sample's number", c.seed, 0, any),
       text_option("output", "FILE", "the HDF5 result file", c.output),
       flag_option("force", "replace an existing result file", c.force),
+  };
+}
 
+std::vector<Option> data_options(SolveConfig& c) {
+  return {
       choice_option("data.source", "where positive pairs come from", c.data.source, {"synthetic", "cifar10", "hdf5"}),
       text_option("data.path", "PATH", "directory of CIFAR-10 binary batches, or an HDF5 file with view_a and view_b",
                   c.data.path),
@@ -36,17 +46,27 @@ std::vector<Option> solve_options(SolveConfig& c) {
                   0, most_samples),
       auto_flag_option("data.standardize", "subtract mean, divide by deviation, per channel; auto: images only",
                        c.data.standardize),
+      flag_option("data.multimodal", "hdf5: view_a and view_b are of two kinds, with kernels of their own (kernel-b.*)",
+                  c.data.multimodal),
 
-      integer_option("views.per-image", "R", "positive pairs made from every image, each of two new views",
+      auto_option("views.count", "V", "views of every sample; auto: 2, or view_a, view_b, view_c, ... of an hdf5 file",
+                  c.views.count, 2, most_views),
+      integer_option("views.per-image", "R", "positive pairs made from every image, each of new views",
                      c.views.per_image, 1, 1'000'000),
       auto_option("views.crop", "PIXELS", "side of the random square crops, 0 for none; auto: 20 for images",
                   c.views.crop, 0, 1'000'000),
       flag_option("views.flip", "mirror a view left-right with probability 1/2", c.views.flip),
       real_option("views.noise", "SIGMA", "deviation of Gaussian noise, after standardisation", c.views.noise, 0,
                   unbounded),
+  };
+}
 
-      choice_option("kernel.type", "the kernel", c.kernel.type,
-                    {"linear", "polynomial", "rbf", "laplace", "nngp", "ntk", "empirical-ntk"}),
+std::vector<Option> kernel_options(SolveConfig& c) {
+  return {
+      kernel_type_option(c.kernel.type),
+      flag_option("kernel.centre", "subtract the mean of the features over the training samples, of each modality",
+                  c.kernel.centre),
+      flag_option("kernel.normalise", "k(x, y) / sqrt(k(x, x) k(y, y)) in place of k", c.kernel.normalise),
       integer_option("kernel.depth", "L", "hidden layers of the network (networks)", c.kernel.depth, 0, 10'000),
       text_option("kernel.network", "LAYERS",
                   "layers such as 'conv 3, relu, avgpool 2, conv 3 w=1.5 b=0.1, relu, gap, dense', or fc-L, cnn-L, "
@@ -85,6 +105,23 @@ std::vector<Option> solve_options(SolveConfig& c) {
       integer_option("kernel.random-features", "F",
                      "rbf, nngp: F explicit random features in place of the kernel; 0: none", c.kernel.random_features,
                      0, 1'000'000),
+  };
+}
+
+namespace {
+
+std::vector<Option> method_options(SolveConfig& c) {
+  return {
+      text_option("kernel.path", "PATH",
+                  "precomputed: HDF5 file (FILE or FILE:/dataset), .npy file or directory of tiles", c.kernel.path),
+      text_option("kernel.test-path", "PATH", "the same of test by training samples, if not beside the matrix",
+                  c.kernel.test_path),
+      choice_option("kernel.pairing", "precomputed: rows of pair i are i and n + i (stacked) or 2i and 2i + 1",
+                    c.kernel.pairing, {"stacked", "interleaved"}),
+      real_option("kernel.symmetry-tolerance", "E", "precomputed: largest |K_ij - K_ji| / max |K|",
+                  c.kernel.symmetry_tolerance, 0, 1),
+      real_option("kernel.negative-mass", "E", "precomputed: largest sum |negative eigenvalues| / sum |eigenvalues|",
+                  c.kernel.negative_mass, 0, 1),
       choice_option("kernel.storage",
                     "what is kept of the kernel matrix: double, single, or none: evaluated for each product",
                     c.kernel.storage, {"double", "single", "none"}),
@@ -106,7 +143,8 @@ std::vector<Option> solve_options(SolveConfig& c) {
           c.solver.warm_start, 0, most_samples),
       integer_option("solver.krylov-block", "B", "krylov: vectors multiplied by K at once; 0: by modes and storage",
                      c.solver.krylov_block, 0, 4096),
-      integer_option("solver.block-size", "NB", "block size of the distribution, even; made smaller for few samples",
+      integer_option("solver.block-size", "NB",
+                     "block size of the distribution, even; made smaller for few samples, a multiple of the views",
                      c.solver.block_size, 2, 4096),
       text_option("solver.grid", "PxQ", "process grid; auto: as square as the number of ranks allows", c.solver.grid),
 
@@ -119,13 +157,32 @@ std::vector<Option> solve_options(SolveConfig& c) {
   };
 }
 
-namespace {
+}  // namespace
 
-bool is_network(const SolveConfig& c) {
-  return c.kernel.type == "nngp" || c.kernel.type == "ntk" || c.kernel.type == "empirical-ntk";
+std::vector<Option> joined(std::vector<std::vector<Option>> lists) {
+  std::vector<Option> all;
+  for (auto& list : lists) std::move(list.begin(), list.end(), std::back_inserter(all));
+  return all;
 }
 
-}  // namespace
+std::vector<Option> plain_options(SolveConfig& c) {
+  return joined({{auto_option("modes", "D|all",
+                              "number of modes (embedding dimensions) to find; all: every gamma, and nothing else",
+                              c.modes, 1, any, "all")},
+                 output_options(c),
+                 data_options(c),
+                 kernel_options(c),
+                 method_options(c)});
+}
+
+std::vector<Option> solve_options(SolveConfig& c) {
+  std::vector<Option> options = plain_options(c);
+  std::vector<Option> twins = second_kernel_options(c);
+  const auto end_of_kernel =
+      std::find_if(options.begin(), options.end(), [](const Option& o) { return o.name.starts_with("solver."); });
+  options.insert(end_of_kernel, std::make_move_iterator(twins.begin()), std::make_move_iterator(twins.end()));
+  return options;
+}
 
 void check_consistency(const SolveConfig& c) {
   if (c.output.empty()) fail(ExitCode::input, "--output is missing: name the result file, for example --output out.h5");
@@ -136,6 +193,7 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--data.path {} is given, but --data.source is synthetic: choose cifar10 or hdf5",
          c.data.path);
   }
+  check_precomputed_options(c);
   if (c.data.source == "hdf5" &&
       (c.views.crop.value_or(0) != 0 || c.views.flip || c.views.noise != 0 || c.views.per_image != 1)) {
     fail(ExitCode::input, "--views.* make views of images; --data.source hdf5 brings its own views, leave them out");
@@ -144,7 +202,27 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--kernel.storage {} leaves no matrix to factor for --solver.method {}: choose krylov",
          c.kernel.storage, c.solver.method);
   }
-  if (c.solver.method == "primal" && c.kernel.type != "linear" && c.kernel.random_features == 0) {
+  if (c.data.multimodal && c.data.source != "hdf5") {
+    fail(ExitCode::input, "--data.multimodal needs two kinds of data in a file: --data.source hdf5, not {}",
+         c.data.source);
+  }
+  if (c.data.multimodal && c.views.count.value_or(2) != 2) {
+    fail(ExitCode::input,
+         "--views.count is {}, but --data.multimodal is for one view of each of two modalities: leave it out",
+         *c.views.count);
+  }
+  if (!c.data.multimodal && !c.kernel_b.empty()) {
+    fail(ExitCode::input, "--kernel-b.{} is for view_b of --data.multimodal, which is not given: leave it out",
+         c.kernel_b.begin()->first);
+  }
+  if (c.kernel.random_features > 0 && !is_plain_kernel(c)) {
+    fail(ExitCode::input,
+         "--kernel.random-features {} stand for rbf and nngp alone, not for formulas, --kernel.normalise or "
+         "--data.multimodal: leave it out",
+         c.kernel.random_features);
+  }
+  if (c.solver.method == "primal" && !(c.kernel.type == "linear" && is_plain_kernel(c)) &&
+      c.kernel.random_features == 0) {
     fail(ExitCode::input,
          "--solver.method primal needs explicit features, which --kernel.type {} has not: choose linear, or "
          "--kernel.random-features for rbf and nngp",
@@ -175,7 +253,7 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--solver.check compares modes, and --modes all finds none: give their number");
   }
   const bool finite = c.kernel.type == "empirical-ntk";
-  const bool network = is_network(c);
+  const bool network = uses_network(c);
   if (!network && c.kernel.network != "auto") {
     fail(ExitCode::input, "--kernel.network is given, but --kernel.type is {}: choose nngp, ntk or empirical-ntk",
          c.kernel.type);
@@ -215,16 +293,28 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--convention {} has a parameterization of its own: leave --kernel.parameterization out",
          c.convention);
   }
-  if (c.solver.block_size % views_per_pair != 0) {
+  if (c.solver.block_size % 2 != 0) {
     fail(ExitCode::input, "--solver.block-size is {}, must be even: the two views of a pair stay in one block",
          c.solver.block_size);
   }
 }
 
 PairSource open_pairs(SolveConfig& c) {
+  if (c.kernel.type == "precomputed") return open_index_pairs(c);
+  if (c.data.multimodal) {
+    MultimodalPairs both =
+        open_multimodal_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0));
+    c.data.pairs = both.pairs;
+    c.data.test = std::max(both.tests[0], both.tests[1]);
+    c.data.standardize = c.data.standardize.value_or(false);
+    c.views.count = 2;
+    c.views.crop = 0;
+    return both;
+  }
   if (c.data.source == "hdf5") {
-    ArrayPairs arrays =
-        open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0));
+    ArrayPairs arrays = open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0),
+                                         c.views.count.value_or(-1));
+    c.views.count = arrays.views;
     c.data.pairs = arrays.pairs;
     c.data.test = arrays.tests;
     c.data.standardize = c.data.standardize.value_or(false);
@@ -235,6 +325,8 @@ PairSource open_pairs(SolveConfig& c) {
   c.data.standardize = c.data.standardize.value_or(true);
   c.views.crop = c.views.crop.value_or(20);
   ImagePairs images;
+  c.views.count = c.views.count.value_or(2);
+  images.view_count = *c.views.count;
   images.views = {*c.views.crop, c.views.flip, c.views.noise};
   images.seed = static_cast<std::uint64_t>(c.seed);
   images.per_image = c.views.per_image;
@@ -292,7 +384,7 @@ Kernel make_kernel(SolveConfig& c, const ImageShape& shape) {
   if (c.kernel.length_scale == 0) c.kernel.length_scale = std::sqrt(static_cast<double>(shape.size()));
   c.kernel.readout_weight_variance = c.kernel.readout_weight_variance.value_or(c.kernel.weight_variance);
   c.kernel.readout_bias_variance = c.kernel.readout_bias_variance.value_or(c.kernel.bias_variance);
-  const bool network = is_network(c);
+  const bool network = c.kernel.type == "nngp" || c.kernel.type == "ntk" || c.kernel.type == "empirical-ntk";
   if (network && c.kernel.network == "auto") c.kernel.network = fmt::format("fc-{}", c.kernel.depth);
   Kernel kernel = LinearKernel{};
   if (c.kernel.type == "polynomial") kernel = PolynomialKernel{c.kernel.degree, c.kernel.offset};

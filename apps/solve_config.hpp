@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,8 +21,10 @@ struct SolveConfig {
     std::optional<std::int64_t> pairs;
     std::optional<std::int64_t> test;
     std::optional<bool> standardize;
+    bool multimodal = false;
   } data;
   struct {
+    std::optional<std::int64_t> count;
     std::int64_t per_image = 1;
     std::optional<std::int64_t> crop;
     bool flip = false;
@@ -47,7 +50,15 @@ struct SolveConfig {
     std::int64_t degree = 3;
     double offset = 1;
     std::int64_t random_features = 0;
+    bool normalise = false;
+    bool centre = false;
+    std::string path;
+    std::string test_path;
+    std::string pairing = "stacked";
+    double symmetry_tolerance = 1e-6;
+    double negative_mass = 1e-6;
   } kernel;
+  std::map<std::string, std::string> kernel_b;  ///< settings of kernel-b.* that differ from those of kernel.*
   struct {
     std::string method = "auto";
     double tolerance = 1e-10;
@@ -73,14 +84,22 @@ struct SolveConfig {
 /// The options bound to `config`, which must outlive them.
 [[nodiscard]] std::vector<Option> solve_options(SolveConfig& config);
 
+/// The same without kernel-b.*.
+[[nodiscard]] std::vector<Option> plain_options(SolveConfig& config);
+// Parts of them that other commands have too.
+[[nodiscard]] std::vector<Option> output_options(SolveConfig& config);
+[[nodiscard]] std::vector<Option> data_options(SolveConfig& config);    ///< [data], [views]
+[[nodiscard]] std::vector<Option> kernel_options(SolveConfig& config);  ///< [kernel]: the formula
+[[nodiscard]] std::vector<Option> joined(std::vector<std::vector<Option>> lists);
+
 /// Checks what one option alone cannot know, without touching any file. @throws Error(input).
 void check_consistency(const SolveConfig& config);
 
 /// Opens the data and replaces every "auto" about it by what it stands for. Local. @throws Error(input).
 [[nodiscard]] PairSource open_pairs(SolveConfig& config);
 
-/// The kernel for samples of this shape, for finite networks that of infinite ones; replaces every "auto" about it.
-/// @throws Error(input).
+/// The kernel that kernel.type names, for samples of this shape; for finite networks that of infinite ones. Replaces
+/// every "auto" about it. @throws Error(input).
 [[nodiscard]] Kernel make_kernel(SolveConfig& config, const ImageShape& shape);
 
 /// The finite networks of --kernel.type empirical-ntk, given what make_kernel returned.

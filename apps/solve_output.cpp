@@ -1,15 +1,12 @@
 #include "solve_output.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
+#include "run_attributes.hpp"
 #include "stepwise/cli/options.hpp"
-#include "stepwise/cli/provenance.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/result_file.hpp"
 
@@ -26,29 +23,21 @@ std::vector<std::int64_t> numbers_from(std::int64_t first, std::int64_t count) {
 }
 
 Attributes root_attributes(const ResultOrigin& origin, const SolveResult& result) {
-  Attributes attributes{{"schema_name", "stepwise-result"}, {"schema_version", "1.0"}};
-  for (auto& attribute : build_attributes()) attributes.push_back(std::move(attribute));
-  const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
-  const auto& config = origin.config;
-  attributes.insert(
-      attributes.end(),
-      {{"created", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(now)))},
-       {"command_line", origin.command},
-       {"configuration", config_text(solve_options(origin.config))},
-       {"seed", config.seed},
-       {"ranks", std::int64_t{origin.comm.size()}},
-       {"threads_per_rank", std::int64_t{omp_get_max_threads()}},
-       {"process_grid", fmt::format("{}x{}", origin.grid.shape().rows, origin.grid.shape().cols)},
-       {"block_size", origin.block},
-       {"solver_method", result.method},
-       {"eigensolver", solver_name(result.modes)},
-       {"kernel_convention", origin.kernel_convention},
-       {"sign_convention", "in every mode the training sample with the largest |f_j| is positive"}});
+  Attributes attributes = run_attributes(
+      origin.comm, {"stepwise-result", origin.command, config_text(solve_options(origin.config)), origin.config.seed});
+  attributes.insert(attributes.end(),
+                    {{"process_grid", fmt::format("{}x{}", origin.grid.shape().rows, origin.grid.shape().cols)},
+                     {"block_size", origin.block},
+                     {"solver_method", result.method},
+                     {"eigensolver", solver_name(result.modes)},
+                     {"kernel_convention", origin.kernel_convention},
+                     {"sign_convention", "in every mode the training sample with the largest |f_j| is positive"}});
   return attributes;
 }
 
 void write_scales(ResultFile& file, const ResultOrigin& origin, const SolveResult& result) {
   const std::int64_t n = pair_count(origin.pairs);
+  const std::int64_t views = view_count(origin.pairs);
   const auto scale = [&](const std::string& name, const std::string& description, std::int64_t first,
                          std::int64_t count) {
     file.write_scale({"/" + name, "1", description, {}}, name, numbers_from(first, count));
@@ -57,12 +46,16 @@ void write_scales(ResultFile& file, const ResultOrigin& origin, const SolveResul
   scale("pair", "number of a positive pair", 0, n);
   if (result.modes.dual.width == 0) return;
   scale("mode", "number of a mode, by descending gamma", 1, result.modes.dual.width);
-  scale("view", "view of a pair: 0 is x, 1 is x'", 0, 2);
-  scale("sample", "number of a sample in the combined data set: i is view 0 of pair i, n + i is view 1", 0, 2 * n);
-  if (result.test.samples > 0) scale("test_sample", "number of a test sample", 0, result.test.samples);
+  scale("view", "view of a pair: 0 is x, 1 is x', and so on", 0, views);
+  scale("sample", "number of a sample in the combined data set: i is view 0 of pair i, n + i is view 1, and so on", 0,
+        views * n);
+  for (const auto& [name, embedded] : result.tests) {
+    scale(name + "_sample", "number of a sample in " + name, 0, embedded.samples);
+  }
 }
 
 void write_data(ResultFile& file, const ResultOrigin& origin) {
+  if (std::holds_alternative<IndexPairs>(origin.pairs)) return;  // there are no data
   const auto [train, test] =
       attempt(origin.comm, [&] { return std::pair(train_labels(origin.pairs), test_labels(origin.pairs)); });
   if (!train.empty()) {
@@ -72,9 +65,16 @@ void write_data(ResultFile& file, const ResultOrigin& origin) {
     file.write({"/data/test_labels", "1", "class label of each test sample", {"/test_sample"}}, {test.size()}, test);
   }
   const auto standardisation = std::visit([](const auto& source) { return source.standardisation; }, origin.pairs);
-  const ImageShape shape = sample_shape(origin.pairs);
-  file.write({"/data/sample_shape", "1", "channels, height and width of a sample as the kernel sees it", {""}}, {3},
-             std::vector<std::int64_t>{shape.channels, shape.height, shape.width});
+  const auto write_shape = [&](const std::string& name, const ImageShape& shape, const std::string& whose) {
+    file.write({"/data/" + name, "1", "channels, height and width of a sample " + whose, {""}}, {3},
+               std::vector<std::int64_t>{shape.channels, shape.height, shape.width});
+  };
+  if (const auto* both = std::get_if<MultimodalPairs>(&origin.pairs)) {
+    write_shape("sample_shape_a", both->shapes[0], "in view_a");
+    write_shape("sample_shape_b", both->shapes[1], "in view_b");
+  } else {
+    write_shape("sample_shape", sample_shape(origin.pairs), "as the kernel sees it");
+  }
   if (standardisation.mean.empty()) return;
   file.write_scale({"/data/channel", "1", "number of a channel", {}}, "channel",
                    numbers_from(0, static_cast<std::int64_t>(standardisation.mean.size())));
@@ -89,7 +89,7 @@ void write_data(ResultFile& file, const ResultOrigin& origin) {
 void write_spectrum(ResultFile& file, const SolveResult& result) {
   file.write({"/spectrum/gamma",
               kernel_units,
-              "eigenvalues of the contrastive kernel K_Gamma, descending: all 2n by a direct method, else the modes",
+              "eigenvalues of the contrastive kernel K_Gamma, descending: all N by a direct method, else the modes",
               {"/eigenvalue"}},
              {result.modes.gamma.size()}, result.modes.gamma);
   const auto* direct = std::get_if<DirectReport>(&result.modes.report);
@@ -97,7 +97,7 @@ void write_spectrum(ResultFile& file, const SolveResult& result) {
   const std::int64_t negative = direct->rank - direct->positive;
   file.write_scale({"/spectrum/sign", "1", "sign of gamma, 0 standing for magnitudes below the noise floor", {}},
                    "sign", std::vector<std::int64_t>{-1, 0, 1});
-  file.write({"/spectrum/sign_count", "1", "how many of the 2n gammas have this sign", {"/spectrum/sign"}}, {3},
+  file.write({"/spectrum/sign_count", "1", "how many of the N gammas have this sign", {"/spectrum/sign"}}, {3},
              std::vector<std::int64_t>{negative, std::ssize(result.modes.gamma) - direct->rank, direct->positive});
   if (!direct->kernel_eigenvalues.empty()) {
     file.write({"/spectrum/kernel_eigenvalues",
@@ -114,9 +114,15 @@ void write_modes(ResultFile& file, const SolveResult& result) {
                             "1 / sqrt(units of k)",
                             "dual vectors a_j: f_j(x) = gamma_j^{-1/2} sum_i a_ij k(x_i, x), with a_j^T K a_j = 1",
                             {"/sample", "/mode"}},
-                           result.embedding.dual);
+                           result.embedding.dual, result.embedding.pairing.views);
 
   const std::vector<hsize_t> modes{result.tau.size()};
+  const auto& offsets = result.embedding.offsets;
+  for (std::size_t kind = 0; kind < offsets.size(); ++kind) {
+    const std::string suffix = offsets.size() == 1 ? "" : kind == 0 ? "_a" : "_b";
+    file.write({"/modes/offset" + suffix, "1", "added to f_j(x), because the kernel is centred", {"/mode"}}, modes,
+               offsets[kind]);
+  }
   file.write(
       {"/timescales/tau", time_units, "-log(s0^2 gamma) / (8 gamma): when the mode is learned (eq. 16)", {"/mode"}},
       modes, result.tau);
@@ -138,12 +144,13 @@ void write_modes(ResultFile& file, const SolveResult& result) {
 
   file.write_views({"/embeddings/train",
                     "1",
-                    "closed-form final embedding f_j of both views of every pair (Prop. 5.1)",
+                    "closed-form final embedding f_j of all views of every pair (Prop. 5.1)",
                     {"/view", "/pair", "/mode"}},
-                   result.embedding.train);
-  if (result.test.samples > 0) {
-    file.write_samples({"/embeddings/test", "1", "the same of the test samples", {"/test_sample", "/mode"}},
-                       result.test);
+                   result.embedding.train, result.embedding.pairing.views);
+  for (const auto& [name, embedded] : result.tests) {
+    file.write_samples(
+        {"/embeddings/" + name, "1", "the same of the samples in " + name, {"/" + name + "_sample", "/mode"}},
+        embedded);
   }
 }
 
@@ -155,16 +162,17 @@ void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const Solve
     file.write({"/diagnostics/" + name, units, description, {}}, {}, std::vector<double>{x});
   };
   number("noise_floor", result.modes.noise_floor, kernel_units,
-         "100 * 2n * eps * max |gamma|: smaller eigenvalues are rounding");
+         "100 * N * eps * max |gamma|: smaller eigenvalues are rounding");
   number("mean_pair_kernel", result.modes.mean_pair_kernel, kernel_units,
-         "(1/n) sum_i k(x_i, x'_i), equal to the sum of all gamma");
+         "mean of k over pairs of views of the same sample, equal to the sum of all gamma");
   if (!result.embedding.gamma.empty()) {
     file.write({"/diagnostics/residual",
                 "1",
                 "||T a_j - gamma_j a_j||_K / gamma_1 of each mode, with the kernel matrix itself",
                 {"/mode"}},
                {result.modes.residuals.size()}, result.modes.residuals);
-    number("whiteness_error", result.whiteness_error, "1", "max |C - I|, C = F P F^T / 2n of the training embedding");
+    number("whiteness_error", result.whiteness_error, "1",
+           "max |C - I|, C = F B F^T / (N (V - 1)) of the training embedding");
     number("rkhs_norm_squared", rkhs_norm_squared(result.embedding.gamma), "1 / units of k",
            "squared RKHS norm of the embedding, the sum of 1 / gamma_j over the modes");
   }
@@ -175,9 +183,9 @@ void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const Solve
     number("cholesky_shift", direct->shift, kernel_units,
            "what was added to the diagonal of K before Cholesky; 0 for other methods");
     number("eigensolver_residual", direct->eigensolve.residual, "1",
-           "max_j ||M z - gamma z||_2 / (2n eps ||M||_F); healthy below 1");
+           "max_j ||M z - gamma z||_2 / (N eps ||M||_F); healthy below 1");
     number("eigensolver_orthogonality", direct->eigensolve.orthogonality, "1",
-           "max |Z^T Z - I| / (2n eps); healthy below 1");
+           "max |Z^T Z - I| / (N eps); healthy below 1");
   } else {
     const auto& krylov = std::get<KrylovReport>(result.modes.report);
     count("krylov_rounds", krylov.rounds, "passes over the kernel matrix");
@@ -185,6 +193,14 @@ void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const Solve
     count("krylov_products", krylov.products, "vectors that the kernel matrix was multiplied with");
     count("krylov_restarts", krylov.restarts, "times that the basis was cut back to its leading Ritz vectors");
     number("krylov_tolerance", krylov.tolerance, "1", "what every entry of residual had to stay below");
+  }
+  if (const auto& negative = result.modes.negative) {
+    number("negative_eigenvalue", negative->smallest, kernel_units,
+           negative->estimated ? "the smallest eigenvalue of K is at most this, by Lanczos; 0: none found below 0"
+                               : "the smallest eigenvalue of K, 0 if none is negative");
+    number("negative_mass", negative->mass, "1",
+           fmt::format("{}sum |negative eigenvalues of K| / sum |eigenvalues of K|, at most {}",
+                       negative->estimated ? "lower bound of " : "", origin.config.kernel.negative_mass));
   }
   if (result.second) {
     number("check_gamma", result.second->difference.gamma, "1",
@@ -228,6 +244,14 @@ std::string summary(const SolveResult& result) {
     text += fmt::format("{} modes of {} samples", d, result.embedding.train.samples);
   }
   text += fmt::format(", by {} and {}\n", result.method, solver_name(result.modes));
+  if (const auto& negative = result.modes.negative) {
+    text += negative->smallest < 0
+                ? fmt::format("the stored kernel has eigenvalues down to {:.2e}{}, the negative ones {}{:.1e} of all\n",
+                              negative->smallest, negative->estimated ? " or below" : "",
+                              negative->estimated ? "at least " : "", negative->mass)
+                : fmt::format("the stored kernel has no negative eigenvalues{}\n",
+                              negative->estimated ? " that Lanczos found" : "");
+  }
   if (result.second) {
     text += fmt::format("check by {}: gamma differs by {:.1e} of gamma_1, the modes by an angle of {:.1e}\n",
                         result.second->method, result.second->difference.gamma, result.second->difference.angle);

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "find_modes.hpp"
@@ -22,7 +23,7 @@ struct SolveResult {
   // Of the modes, if there are any.
   double whiteness_error = 0;
   Embedding embedding;
-  BlockVector test;
+  std::vector<std::pair<std::string, BlockVector>> tests;  ///< as test_groups() names them
   std::vector<double> s0;
   std::vector<double> tau;
   std::vector<double> half_rise;

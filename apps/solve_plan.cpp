@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernel_config.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/theory/contrastive.hpp"
@@ -26,7 +27,7 @@ double krylov_numbers(const SolveConfig& config, std::int64_t samples, std::int6
   const std::string& storage = config.kernel.storage;
   const double visitors = std::min(ranks - 1, 2) * own;  // their samples, while K is evaluated
   const double kept = storage == "double" ? 0.5 : storage == "single" ? 0.25 : 0;
-  const double part = 2 * static_cast<double>(subsample_pairs(config));
+  const double part = static_cast<double>(config.views.count.value_or(2) * subsample_pairs(config));
   const KrylovSizes sizes = krylov_sizes(samples, krylov_options(config));
   // Q and K Q; the block, its image, what is outside; the vectors that a product makes, one set for each thread.
   const double each = static_cast<double>(sizes.width) * (10 + omp_get_max_threads());
@@ -47,6 +48,11 @@ double direct_numbers(const std::string& method, const Layout& layout, std::int6
   const double inputs = static_cast<double>(layout.local_rows + layout.local_cols) * static_cast<double>(features);
   return std::max(entries + inputs, entries * contrastive_matrices(method == "spectral" ? Factorisation::spectral
                                                                                         : Factorisation::cholesky));
+}
+
+/// A stored kernel is positive semidefinite to its own precision only, which spectral can tell and cholesky cannot.
+std::string direct_method(const SolveConfig& config) {
+  return config.kernel.type == "precomputed" ? "spectral" : "cholesky";
 }
 
 /// @throws CollectiveError(memory) when a rank needs more bytes than its share of the node's free memory.
@@ -85,17 +91,18 @@ Layout kernel_layout(const ProcessGrid& grid, std::int64_t n, std::int64_t block
 std::string choose_method(const SolveConfig& config, std::int64_t samples, std::int64_t features) {
   if (config.solver.method != "auto") return config.solver.method;
   if (config.kernel.storage != "double") return "krylov";
-  const bool explicit_features = config.kernel.type == "linear" || config.kernel.random_features > 0;
+  const bool explicit_features =
+      (config.kernel.type == "linear" && is_plain_kernel(config)) || config.kernel.random_features > 0;
   const double direct = direct_cost(samples, Factorisation::cholesky);
   const bool few = config.modes && samples > whole_spectrum_samples;
   const double krylov = few ? 2 * krylov_cost(samples, *config.modes) : direct;
   const bool primal = explicit_features && features < samples && config.modes.value_or(1) <= features &&
                       primal_cost(samples, features) < std::min(krylov, direct);
-  return primal ? "primal" : krylov < direct ? "krylov" : "cholesky";
+  return primal ? "primal" : krylov < direct ? "krylov" : direct_method(config);
 }
 
-std::string second_method(const std::string& method) {
-  return method == "krylov" ? "cholesky" : "krylov";
+std::string second_method(const SolveConfig& config, const std::string& method) {
+  return method == "krylov" ? direct_method(config) : "krylov";
 }
 
 KrylovOptions krylov_options(const SolveConfig& config) {
@@ -131,10 +138,12 @@ void check_memory(const Communicator& comm, const SolveConfig& config, const std
   const std::string modes = config.modes ? fmt::format("{}", *config.modes) : "all";
   const std::string less = config.kernel.storage == "none" || !config.modes ? "" : ", or --kernel.storage none";
   const std::string storage = method == "krylov" ? fmt::format(" with --kernel.storage {}", config.kernel.storage) : "";
-  require_memory(comm, memory_needed(config, method, layout, features, comm.size()),
-                 fmt::format("--data.pairs {} (2n = {} samples), --data.test {} and --modes {}: {}--solver.method {}{}",
-                             *config.data.pairs, layout.rows.n, *config.data.test, modes, purpose, method, storage),
-                 fmt::format("use more nodes, less data{}{}", less, purpose.empty() ? "" : ", or no --solver.check"));
+  require_memory(
+      comm, memory_needed(config, method, layout, features, comm.size()),
+      fmt::format("--data.pairs {} ({}n = {} samples), --data.test {} and --modes {}: {}--solver.method {}{}",
+                  *config.data.pairs, config.views.count.value_or(2), layout.rows.n, *config.data.test, modes, purpose,
+                  method, storage),
+      fmt::format("use more nodes, less data{}{}", less, purpose.empty() ? "" : ", or no --solver.check"));
 }
 
 void check_map_memory(const Communicator& comm, double numbers, const std::string& what) {

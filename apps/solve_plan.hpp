@@ -26,7 +26,7 @@ struct Layout {
 [[nodiscard]] std::string choose_method(const SolveConfig& config, std::int64_t samples, std::int64_t features);
 
 /// What --solver.check solves the problem by.
-[[nodiscard]] std::string second_method(const std::string& method);
+[[nodiscard]] std::string second_method(const SolveConfig& config, const std::string& method);
 
 [[nodiscard]] KrylovOptions krylov_options(const SolveConfig& config);
 /// How many pairs a warm start takes for its subsample; 0: none.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernel.hpp"
 #include "solve.hpp"
 #include "stepwise/cli/options.hpp"
 #include "stepwise/cli/provenance.hpp"
@@ -21,7 +22,8 @@ constexpr const char* usage =
     "\n"
     "Usage:\n"
     "  stepwise solve [settings]        eigenmodes of the contrastive kernel, timescales, embeddings\n"
-    "  stepwise solve --help            all its settings\n"
+    "  stepwise kernel [settings]       the kernel matrix itself, in a file; goes on where it was killed\n"
+    "  stepwise solve|kernel --help     all settings\n"
     "  stepwise --help | --version\n"
     "\n"
     "Over many ranks: mpirun -n 4 stepwise solve ...   or   srun stepwise solve ...\n";
@@ -33,6 +35,14 @@ constexpr const char* solve_usage =
     "  mpirun -n 2 stepwise solve --data.source cifar10 --data.path cifar-10-batches-bin --data.pairs 500 \\\n"
     "      --kernel.type ntk --kernel.depth 3 --output out.h5\n"
     "  stepwise solve --config run.ini\n";
+
+constexpr const char* kernel_usage =
+    "stepwise kernel: the kernel matrix of positive pairs in one HDF5 file, for solve --kernel.type precomputed\n"
+    "\n"
+    "  mpirun -n 2 stepwise kernel --data.pairs 1000 --kernel.type ntk --output kernel.h5\n"
+    "  stepwise solve --kernel.type precomputed --kernel.path kernel.h5 --output out.h5\n"
+    "\n"
+    "Tiles are kept in OUTPUT.tiles until all are there: the same command again goes on after an interruption.\n";
 
 /// Words of the command line, quoted where a shell would need it.
 std::string command_line(const std::vector<std::string>& words) {
@@ -51,13 +61,25 @@ bool asks_for_text(const std::vector<std::string>& words) {
   return words.empty();
 }
 
-Request parse_solve(const std::vector<std::string>& words, SolveConfig& config) {
-  if (words.empty() || words.front() != "solve") {
-    const std::string word = words.empty() ? "" : words.front();
-    fail(ExitCode::input, "unknown command '{}'; did you mean stepwise solve? stepwise --help lists the commands",
-         word);
+/// The settings of one of the commands.
+struct Commands {
+  std::string name;
+  SolveConfig solve;
+  KernelConfig kernel;
+
+  [[nodiscard]] std::vector<Option> options() {
+    return name == "kernel" ? kernel_command_options(kernel) : solve_options(solve);
   }
-  auto options = solve_options(config);
+};
+
+Request parse(const std::vector<std::string>& words, Commands& commands) {
+  const std::vector<std::string> known{"solve", "kernel"};
+  commands.name = words.empty() ? "" : words.front();
+  if (std::find(known.begin(), known.end(), commands.name) == known.end()) {
+    fail(ExitCode::input, "unknown command '{}'; did you mean stepwise {}? stepwise --help lists the commands",
+         commands.name, nearest(commands.name, known).value_or("solve"));
+  }
+  auto options = commands.options();
   return parse_options({words.begin() + 1, words.end()}, options);
 }
 
@@ -74,10 +96,11 @@ int print_text(const std::vector<std::string>& words) {
     }
     return 0;
   }
-  SolveConfig config;
-  const Request request = parse_solve(words, config);
-  fmt::print("{}", request == Request::help ? help_text(solve_usage, solve_options(config))
-                                            : config_text(solve_options(config)));
+  Commands commands;
+  const Request request = parse(words, commands);
+  fmt::print("{}", request == Request::help
+                       ? help_text(commands.name == "kernel" ? kernel_usage : solve_usage, commands.options())
+                       : config_text(commands.options()));
   return 0;
 }
 
@@ -94,12 +117,16 @@ int main(int argc, char** argv) {
     }
   }
   return run_main(argc, argv, [&](const Communicator& comm) {
-    SolveConfig config;
+    Commands commands;
     attempt(comm, [&] {
-      (void)parse_solve(words, config);
-      check_consistency(config);
+      (void)parse(words, commands);
+      commands.name == "kernel" ? check_consistency(commands.kernel) : check_consistency(commands.solve);
     });
     choose_threads(comm);
-    solve(comm, std::move(config), command_line(words));
+    if (commands.name == "kernel") {
+      compute_kernel(comm, std::move(commands.kernel), command_line(words));
+    } else {
+      solve(comm, std::move(commands.solve), command_line(words));
+    }
   });
 }

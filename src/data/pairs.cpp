@@ -5,13 +5,11 @@
 #include <utility>
 
 #include "data/array_pairs.hpp"
+#include "data/multimodal_pairs.hpp"
 #include "stepwise/core/error.hpp"
 
 namespace stepwise {
 namespace {
-
-/// Numbers read at once for the moments of a file: bounds the memory.
-constexpr std::int64_t moment_batch = std::int64_t{1} << 20;
 
 std::span<double> column(MatrixView<double> m, std::int64_t j) {
   return {m.column(j), static_cast<std::size_t>(m.rows)};
@@ -24,11 +22,19 @@ ImageShape shape_of(const ArrayPairs& source) {
   return source.shape;
 }
 
-ImageShape moment_shape(const ImagePairs& source) {
-  return shape(source.train);
+ImageShape shape_of(const MultimodalPairs& source) {
+  return {1, 1, 1 + std::max(source.shapes[0].size(), source.shapes[1].size())};
 }
-ImageShape moment_shape(const ArrayPairs& source) {
-  return source.shape;
+ImageShape shape_of(const IndexPairs&) {
+  return {1, 1, 1};
+}
+
+std::int64_t tests_of(const MultimodalPairs& source) {
+  return source.tests[0] + source.tests[1];
+}
+template <class OneModality>
+std::int64_t tests_of(const OneModality& source) {
+  return source.tests;
 }
 
 void apply(const Standardisation& standardisation, MatrixView<double> samples) {
@@ -49,20 +55,24 @@ void apply(const Standardisation& standardisation, MatrixView<double> samples) {
 void read(const ImagePairs& source, std::span<const std::int64_t> samples, MatrixView<double> out) {
   const ImageShape whole = shape(source.train);
   std::vector<std::uint8_t> image(static_cast<std::size_t>(whole.size()));
-  std::int64_t held = -1;  // both views of a pair are usually asked for in turn
+  std::int64_t held = -1;  // all views of a pair are usually asked for in turn
   for (std::int64_t j = 0; j < out.cols; ++j) {
     const std::int64_t sample = samples[static_cast<std::size_t>(j)];
-    const std::int64_t pair = sample / 2;
+    const std::int64_t pair = sample / source.view_count;
     if (pair != held) read_image(source.train, pair % image_count(source), image);
     held = pair;
-    make_view(image, whole, source.views, source.standardisation, source.seed, pair, static_cast<int>(sample % 2),
-              column(out, j));
+    make_view(image, whole, source.views, source.standardisation, source.seed, pair,
+              static_cast<int>(sample % source.view_count), column(out, j));
   }
 }
 
 void read(const ArrayPairs& source, std::span<const std::int64_t> samples, MatrixView<double> out) {
   read_stored_samples(source, samples, out);
   apply(source.standardisation, out);
+}
+
+void read(const MultimodalPairs& source, std::span<const std::int64_t> samples, MatrixView<double> out) {
+  read_modalities(source, samples, out);
 }
 
 void read(const ImagePairs& source, Range range, MatrixView<double> out) {
@@ -77,6 +87,20 @@ void read(const ImagePairs& source, Range range, MatrixView<double> out) {
 void read(const ArrayPairs& source, Range range, MatrixView<double> out) {
   read_stored_tests(source, range, out);
   apply(source.standardisation, out);
+}
+
+void read(const MultimodalPairs& source, Range range, MatrixView<double> out) {
+  read_modality_tests(source, range, out);
+}
+
+void read(const IndexPairs& source, std::span<const std::int64_t> samples, MatrixView<double> out) {
+  for (std::int64_t j = 0; j < out.cols; ++j) {
+    out(0, j) = static_cast<double>(source.row(samples[static_cast<std::size_t>(j)]));
+  }
+}
+
+void read(const IndexPairs& source, Range range, MatrixView<double> out) {
+  for (std::int64_t j = 0; j < out.cols; ++j) out(0, j) = static_cast<double>(source.train->rows + range.begin + j);
 }
 
 std::vector<std::int64_t> first_labels(const ImageSource& source, std::int64_t count) {
@@ -99,64 +123,23 @@ std::vector<std::int64_t> labels_of_train(const ImagePairs& source) {
 std::vector<std::int64_t> labels_of_train(const ArrayPairs& source) {
   return stored_train_labels(source);
 }
+std::vector<std::int64_t> labels_of_train(const MultimodalPairs& source) {
+  return modality_labels(source);
+}
+std::vector<std::int64_t> labels_of_test(const MultimodalPairs&) {
+  return {};
+}
+std::vector<std::int64_t> labels_of_train(const IndexPairs&) {
+  return {};
+}
 std::vector<std::int64_t> labels_of_test(const ImagePairs& source) {
   return first_labels(source.test, source.tests);
 }
 std::vector<std::int64_t> labels_of_test(const ArrayPairs& source) {
   return stored_test_labels(source);
 }
-
-/// Appends means, then centred sums of squares, of the channels of `parts` arrays of the given shape, one after the
-/// other.
-template <class T>
-void append_moments(const T* data, const ImageShape& shape, std::int64_t parts, std::vector<double>& moments) {
-  const std::int64_t pixels = shape.height * shape.width;
-  std::vector<double> squares;
-  for (std::int64_t c = 0; c < shape.channels; ++c) {
-    const T* channel = data + c * pixels;
-    // Differences from the first number: exact for a constant channel, no cancellation for a large mean.
-    const auto origin = static_cast<double>(channel[0]);
-    const auto sum_over = [&](auto&& term) {
-      double sum = 0;
-      for (std::int64_t part = 0; part < parts; ++part) {
-        const T* values = channel + part * shape.size();
-        for (std::int64_t i = 0; i < pixels; ++i) sum += term(static_cast<double>(values[i]) - origin);
-      }
-      return sum;
-    };
-    const double shift = sum_over([](double x) { return x; }) / static_cast<double>(parts * pixels);
-    moments.push_back(origin + shift);
-    squares.push_back(sum_over([shift](double x) { return (x - shift) * (x - shift); }));
-  }
-  moments.insert(moments.end(), squares.begin(), squares.end());
-}
-
-std::vector<double> moments_of(const ImagePairs& source, Range range) {
-  const ImageShape whole = shape(source.train);
-  std::vector<std::uint8_t> image(static_cast<std::size_t>(whole.size()));
-  std::vector<double> moments;
-  for (std::int64_t pair = range.begin; pair < range.end; ++pair) {
-    read_image(source.train, pair % image_count(source), image);
-    append_moments(image.data(), whole, 1, moments);
-  }
-  return moments;
-}
-
-std::vector<double> moments_of(const ArrayPairs& source, Range range) {
-  const std::int64_t size = source.shape.size();
-  const std::int64_t batch = std::max<std::int64_t>(1, moment_batch / (2 * size));
-  std::vector<double> values;
-  std::vector<std::int64_t> samples;
-  std::vector<double> moments;
-  for (std::int64_t first = range.begin; first < range.end; first += batch) {
-    const std::int64_t pairs = std::min(batch, range.end - first);
-    values.resize(static_cast<std::size_t>(2 * pairs * size));
-    samples.clear();
-    for (std::int64_t sample = 2 * first; sample < 2 * (first + pairs); ++sample) samples.push_back(sample);
-    read_stored_samples(source, samples, {values.data(), size, 2 * pairs, size});
-    for (std::int64_t i = 0; i < pairs; ++i) append_moments(values.data() + 2 * i * size, source.shape, 2, moments);
-  }
-  return moments;
+std::vector<std::int64_t> labels_of_test(const IndexPairs&) {
+  return {};
 }
 
 void check_range(const char* what, Range range, std::int64_t count) {
@@ -178,8 +161,25 @@ std::int64_t pair_count(const PairSource& source) {
   return std::visit([](const auto& pairs) { return pairs.pairs; }, source);
 }
 
+std::int64_t view_count(const PairSource& source) {
+  if (const auto* images = std::get_if<ImagePairs>(&source)) return images->view_count;
+  if (const auto* arrays = std::get_if<ArrayPairs>(&source)) return arrays->views;
+  return 2;
+}
+
 std::int64_t test_count(const PairSource& source) {
-  return std::visit([](const auto& pairs) { return pairs.tests; }, source);
+  return std::visit([](const auto& pairs) { return tests_of(pairs); }, source);
+}
+
+std::vector<TestGroup> test_groups(const PairSource& source) {
+  std::vector<TestGroup> groups;
+  if (const auto* both = std::get_if<MultimodalPairs>(&source)) {
+    groups = {{"test_a", {0, both->tests[0]}}, {"test_b", {both->tests[0], both->tests[0] + both->tests[1]}, 1}};
+  } else {
+    groups = {{"test", {0, test_count(source)}}};
+  }
+  std::erase_if(groups, [](const TestGroup& group) { return group.range.size() == 0; });
+  return groups;
 }
 
 ImageShape sample_shape(const PairSource& source) {
@@ -190,7 +190,7 @@ void read_samples(const PairSource& source, std::span<const std::int64_t> sample
   check_target(source, std::ssize(samples), out);
   if (samples.empty()) return;
   const auto [lowest, highest] = std::ranges::minmax(samples);
-  check_range("samples", {lowest, highest + 1}, 2 * pair_count(source));
+  check_range("samples", {lowest, highest + 1}, view_count(source) * pair_count(source));
   std::visit([&](const auto& pairs) { read(pairs, samples, out); }, source);
 }
 
@@ -206,45 +206,6 @@ std::vector<std::int64_t> train_labels(const PairSource& source) {
 
 std::vector<std::int64_t> test_labels(const PairSource& source) {
   return std::visit([](const auto& pairs) { return labels_of_test(pairs); }, source);
-}
-
-std::vector<double> pair_moments(const PairSource& source, Range range) {
-  check_range("pairs", range, pair_count(source));
-  return std::visit([&](const auto& pairs) { return moments_of(pairs, range); }, source);
-}
-
-std::int64_t moment_pixels(const PairSource& source) {
-  const ImageShape whole = std::visit([](const auto& pairs) { return moment_shape(pairs); }, source);
-  return whole.height * whole.width * (std::holds_alternative<ArrayPairs>(source) ? 2 : 1);
-}
-
-Standardisation standardise(std::span<const double> moments, std::int64_t channels, std::int64_t pixels) {
-  if (channels < 1 || pixels < 1 || moments.empty() || std::ssize(moments) % (2 * channels) != 0) {
-    fail(ExitCode::internal, "{} moments of {} channels, {} numbers each", moments.size(), channels, pixels);
-  }
-  const std::int64_t pairs = std::ssize(moments) / (2 * channels);
-  const auto step = static_cast<std::size_t>(2 * channels);
-  Standardisation result;
-  for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
-    double mean = 0;
-    double squares = 0;
-    for (std::int64_t i = 0; i < pairs; ++i) {
-      const std::size_t at = static_cast<std::size_t>(i) * step + c;
-      const auto before = static_cast<double>(i);  // in units of `pixels` numbers
-      const double difference = moments[at] - mean;
-      mean += difference / (before + 1);
-      squares +=
-          moments[at + step / 2] + difference * difference * static_cast<double>(pixels) * (before / (before + 1));
-    }
-    const double deviation = std::sqrt(squares / (static_cast<double>(pairs) * static_cast<double>(pixels)));
-    if (!std::isfinite(mean) || !std::isfinite(deviation)) {
-      fail(ExitCode::input, "channel {} has mean {} and deviation {}, too large to standardise: scale the data", c,
-           mean, deviation);
-    }
-    result.mean.push_back(mean);
-    result.deviation.push_back(deviation > 0 ? deviation : 1);
-  }
-  return result;
 }
 
 void set_standardisation(PairSource& source, Standardisation standardisation) {

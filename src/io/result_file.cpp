@@ -190,6 +190,10 @@ void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsiz
   });
 }
 
+void ResultFile::create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type) {
+  write_selection(info, extents, type, nullptr, {}, nullptr);
+}
+
 template <class T>
 void ResultFile::write_replicated(const DatasetInfo& info, const std::vector<hsize_t>& extents,
                                   std::span<const T> values, const std::string* dimension) {
@@ -242,13 +246,13 @@ void ResultFile::write_samples(const DatasetInfo& info, const BlockVector& value
 
 namespace {
 
-/// Local part with all first views before all second views.
-std::vector<double> stack_views(const BlockVector& values) {
+/// Local part with all first views before all second views, and so on.
+std::vector<double> stack_views(const BlockVector& values, std::int64_t views) {
   std::vector<double> stacked;
   stacked.reserve(values.data.size());
   const auto local = values.local();
-  for (std::int64_t view = 0; view < 2; ++view) {
-    for (std::int64_t s = view; s < local.cols; s += 2) {
+  for (std::int64_t view = 0; view < views; ++view) {
+    for (std::int64_t s = view; s < local.cols; s += views) {
       stacked.insert(stacked.end(), local.column(s), local.column(s) + local.rows);
     }
   }
@@ -257,28 +261,30 @@ std::vector<double> stack_views(const BlockVector& values) {
 
 }  // namespace
 
-void ResultFile::write_views(const DatasetInfo& info, const BlockVector& values) {
-  check_rows(comm_, info.path, values, 2);
+void ResultFile::write_views(const DatasetInfo& info, const BlockVector& values, std::int64_t views) {
+  check_rows(comm_, info.path, values, views);
   const auto width = static_cast<hsize_t>(values.width);
-  const auto pairs = static_cast<hsize_t>(values.samples / 2);
-  const auto begin = static_cast<hsize_t>(values.range.begin / 2);
-  const auto size = static_cast<hsize_t>(values.range.size() / 2);
-  const std::vector<double> stacked = attempt(comm_, [&] { return stack_views(values); });
+  const auto pairs = static_cast<hsize_t>(values.samples / views);
+  const auto begin = static_cast<hsize_t>(values.range.begin / views);
+  const auto size = static_cast<hsize_t>(values.range.size() / views);
+  const std::vector<double> stacked = attempt(comm_, [&] { return stack_views(values, views); });
+  const auto all = static_cast<hsize_t>(views);
   Selection selection;
-  if (size > 0) selection = {{0, begin, 0}, {1, 1, 1}, {1, 1, 1}, {2, size, width}};
-  write_selection(info, {2, pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr);
+  if (size > 0) selection = {{0, begin, 0}, {1, 1, 1}, {1, 1, 1}, {all, size, width}};
+  write_selection(info, {all, pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr);
 }
 
-void ResultFile::write_stacked_views(const DatasetInfo& info, const BlockVector& values) {
-  check_rows(comm_, info.path, values, 2);
+void ResultFile::write_stacked_views(const DatasetInfo& info, const BlockVector& values, std::int64_t views) {
+  check_rows(comm_, info.path, values, views);
   const auto width = static_cast<hsize_t>(values.width);
-  const auto pairs = static_cast<hsize_t>(values.samples / 2);
-  const auto begin = static_cast<hsize_t>(values.range.begin / 2);
-  const auto size = static_cast<hsize_t>(values.range.size() / 2);
-  const std::vector<double> stacked = attempt(comm_, [&] { return stack_views(values); });
+  const auto pairs = static_cast<hsize_t>(values.samples / views);
+  const auto begin = static_cast<hsize_t>(values.range.begin / views);
+  const auto size = static_cast<hsize_t>(values.range.size() / views);
+  const std::vector<double> stacked = attempt(comm_, [&] { return stack_views(values, views); });
+  const auto all = static_cast<hsize_t>(views);
   Selection selection;
-  if (size > 0) selection = {{begin, 0}, {pairs, 1}, {2, 1}, {size, width}};
-  write_selection(info, {2 * pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr);
+  if (size > 0) selection = {{begin, 0}, {pairs, 1}, {all, 1}, {size, width}};
+  write_selection(info, {all * pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr);
 }
 
 std::int64_t ResultFile::commit() {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numbers>
 
+#include "kernel/vector_angle.hpp"
 #include "kernel/vector_clones.hpp"
 
 namespace stepwise {
@@ -38,21 +39,6 @@ STEPWISE_VECTOR_BODY Pair<T> from_distance(T distance, T gap, T r, T s, T ntk) {
   return {minus, std::max(4 * r * s - minus, T(0)), gap, ntk};
 }
 
-/// r s sin th, r s cos th and th of the angle th between two signals.
-template <class T>
-struct Angle {
-  T sine;
-  T cosine;
-  T th;
-};
-
-template <class T>
-STEPWISE_VECTOR_BODY Angle<T> angle(T minus, T plus) {
-  const T chord = std::sqrt(minus);
-  const T cochord = std::sqrt(plus);
-  return {T(0.5) * chord * cochord, T(0.25) * (plus - minus), 2 * std::atan2(chord, cochord)};
-}
-
 /// Rectifiers, with g = E[phi^2] / E[z^2] and q = (1 - slope)^2 / (2 pi): x.y -> q r s sin th + (g - q th) x.y.
 template <class T>
 struct Bend {
@@ -60,17 +46,13 @@ struct Bend {
   T q;
   bool even;  ///< the absolute value: antipodal signals become equal ones
 
-  STEPWISE_VECTOR_BODY Pair<T> operator()(Pair<T> p, T r, T s, T, T) const {
+  STEPWISE_VECTOR_BODY Pair<T> operator()(Pair<T> p, T, T, T, T) const {
     const bool turned = even && p.plus < p.minus;
     const T low = turned ? p.plus : p.minus;
     const T high = turned ? p.minus : p.plus;
-    const auto [sine, cosine, th] = angle(low, high);
-    const T th2 = th * th;
-    // sin th - th cos th, by its series where the difference would cancel
-    const T series = r * s * th * th2 / 3 * (1 - th2 / 10 * (1 - th2 / 28 * (1 - th2 / 54 * (1 - th2 / 88))));
-    const T difference = th2 < T(0.09) ? series : sine - th * cosine;
-    const T slope = g - q * th;
-    return {std::max(g * low - 2 * q * difference, T(0)), g * high + 2 * q * difference, g * p.gap,
+    const auto there = angle(low, high);
+    const T slope = g - q * there.th;
+    return {std::max(g * low - 2 * q * there.segment, T(0)), g * high + 2 * q * there.segment, g * p.gap,
             turned ? -slope : slope};
   }
 };
@@ -171,7 +153,7 @@ template <class T>
 struct SquareMap {
   STEPWISE_VECTOR_BODY Pair<T> operator()(Pair<T> p, T r, T s, T, T) const {
     const T product = r * s;
-    const auto [sine, cosine, th] = angle(p.minus, p.plus);
+    const auto [sine, cosine, th, segment] = angle(p.minus, p.plus);
     const T scale = 1 / (product + tiny<T>);
     const T sin = sine * scale;
     const T cos = cosine * scale;

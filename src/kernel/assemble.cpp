@@ -1,17 +1,18 @@
 #include "stepwise/kernel/assemble.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <vector>
 
 #include "kernel/threads.hpp"
+#include "kernel/tile_shape.hpp"
 #include "stepwise/dist/pblas.hpp"
 
 namespace stepwise {
 namespace {
 
-// A tile of doubles fits the second-level cache; wide enough for the GEMM inside.
-constexpr std::int64_t tile_rows = 512;
-constexpr std::int64_t tile_cols = 256;
+/// A tile of doubles shall fit the second-level cache.
+constexpr std::int64_t most_cols = 256;
 
 struct Tile {
   Range rows;
@@ -19,14 +20,15 @@ struct Tile {
 };
 
 /// Local tiles that hold something on or below the diagonal.
-std::vector<Tile> lower_tiles(const DistMatrix& a) {
+std::vector<Tile> lower_tiles(const DistMatrix& a, const TileShape& shape) {
+  const std::int64_t tile_cols = std::min(shape.cols, most_cols);
   std::vector<Tile> tiles;
   const auto local = a.local();
   for (std::int64_t col = 0; col < local.cols; col += tile_cols) {
     const Range cols{col, std::min(col + tile_cols, local.cols)};
     for (std::int64_t row = a.row_map().first_at_least(a.global_col(col), a.grid().row()); row < local.rows;
-         row += tile_rows) {
-      tiles.push_back({{row, std::min(row + tile_rows, local.rows)}, cols});
+         row += shape.rows) {
+      tiles.push_back({{row, std::min(row + shape.rows, local.rows)}, cols});
     }
   }
   return tiles;
@@ -38,7 +40,7 @@ DistMatrix assemble(const Kernel& kernel, const Samples& row_samples, const Samp
                     const std::shared_ptr<const ProcessGrid>& grid, std::int64_t n, std::int64_t block,
                     const Progress& progress) {
   DistMatrix k(grid, n, n, block);
-  const std::vector<Tile> tiles = lower_tiles(k);
+  const std::vector<Tile> tiles = lower_tiles(k, tile_shape(kernel));
   const auto local = k.local();
   std::atomic<std::int64_t> done = 0;
 #pragma omp parallel for schedule(dynamic)

@@ -4,8 +4,11 @@
 #include <cmath>
 
 #include "kernel/columns.hpp"
+#include "kernel/composite.hpp"
+#include "kernel/image_network.hpp"
 #include "kernel/layerwise.hpp"
 #include "kernel/network_column.hpp"
+#include "kernel/precomputed.hpp"
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/gemm.hpp"
 
@@ -82,8 +85,11 @@ struct Evaluate {
   [[nodiscard]] T xx(std::int64_t i) const { return x.squared_norms[static_cast<std::size_t>(rows.begin + i)]; }
   [[nodiscard]] T yy(std::int64_t j) const { return y.squared_norms[static_cast<std::size_t>(cols.begin + j)]; }
 
+  void operator()(const CompositeKernel auto&) const {}  // never here: evaluate_composite
+
   void operator()(const LinearKernel&) const {}
   void operator()(const LayerwiseKernel& k) const { evaluate_layerwise(k, x, rows, y, cols, out); }
+  void operator()(const PrecomputedKernel&) const {}  // see evaluate_in
 
   void operator()(const PolynomialKernel& k) const {
     const T factor = 1 / static_cast<T>(x.features);
@@ -182,11 +188,39 @@ struct Evaluate {
 template <class T>
 void evaluate_in(const Kernel& kernel, const BasicSamples<T>& x, Range rows, const BasicSamples<T>& y, Range cols,
                  MatrixView<T> out) {
+  if (const auto* network = std::get_if<Network>(&kernel); network != nullptr && has_image_layers(*network)) {
+    return evaluate_images(*network, x, rows, y, cols, out);
+  }
+  if (evaluate_composite(kernel, x, rows, y, cols, out)) return;
+  if (const auto* stored = std::get_if<PrecomputedKernel>(&kernel)) {
+    look_up<T>(*stored, {x.sample(rows.begin), static_cast<std::size_t>(out.rows)},
+               {y.sample(cols.begin), static_cast<std::size_t>(out.cols)}, out);
+    return;
+  }
   if (!std::holds_alternative<LayerwiseKernel>(kernel)) inner_products(x, rows, y, cols, out);
   std::visit(Evaluate<T>{x, rows, y, cols, out}, kernel);
 }
 
 }  // namespace
+
+void check_samples(const Kernel& kernel, const Samples& samples) {
+  const auto* network = std::get_if<Network>(&kernel);
+  if (network == nullptr || samples.count == 0) return;
+  const bool by_quadrature = std::any_of(network->layers.begin(), network->layers.end(), [](const Layer& layer) {
+    const auto* activation = std::get_if<Activation>(&layer);
+    return activation != nullptr && std::holds_alternative<ScalarActivation>(*activation);
+  });
+  if (!by_quadrature) return;
+  if (has_image_layers(*network)) {
+    for (std::int64_t i = 0; i < samples.count; ++i) {
+      double diagonal = 0;
+      evaluate(kernel, samples, {i, i + 1}, samples, {i, i + 1}, {&diagonal, 1, 1, 1});
+    }
+    return;
+  }
+  const double largest = *std::max_element(samples.squared_norms.begin(), samples.squared_norms.end());
+  (void)Signals<double>(network->layers, {largest / static_cast<double>(samples.features)});
+}
 
 void evaluate(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols,
               MatrixView<double> out) {

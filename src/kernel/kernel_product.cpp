@@ -6,19 +6,15 @@
 #include <utility>
 
 #include "kernel/threads.hpp"
+#include "kernel/tile_shape.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
 
 namespace stepwise {
 namespace {
 
-// Measured, docs/performance.md. A tile is evaluated at once: large enough that BLAS spends its time on products and
-// not on packing. On the diagonal tiles are smaller, because half of them is not needed.
-constexpr std::int64_t tile_rows = 512;
-constexpr std::int64_t tile_cols = 1024;
-constexpr std::int64_t diagonal_rows = 128;
 // Stored tiles lie in strips of few rows, which BLAS multiplies with few vectors without packing them first.
-constexpr std::int64_t strip_rows = 64;
+constexpr std::int64_t strip_rows = 64;  // divides the rows of every TileShape
 constexpr std::int64_t strip_cols = 256;
 
 std::size_t numbers(std::int64_t rows, std::int64_t cols) {
@@ -189,14 +185,14 @@ Range next_part(Range whole, std::int64_t begin, std::int64_t size) {
 }
 
 /// The tiles of some rows: with oneself (`self`) what is on and below the diagonal, and little above it.
-std::vector<Tile> tiles_of(Range rows, Range cols, bool self) {
+std::vector<Tile> tiles_of(const TileShape& shape, Range rows, Range cols, bool self) {
   std::vector<Tile> tiles;
   const Range left{cols.begin, self ? rows.begin : cols.end};
-  for (std::int64_t col = left.begin; col < left.end; col += tile_cols) {
-    tiles.push_back({rows, next_part(left, col, tile_cols)});
+  for (std::int64_t col = left.begin; col < left.end; col += shape.cols) {
+    tiles.push_back({rows, next_part(left, col, shape.cols)});
   }
-  for (std::int64_t row = rows.begin; self && row < rows.end; row += diagonal_rows) {
-    const Range part = next_part(rows, row, diagonal_rows);
+  for (std::int64_t row = rows.begin; self && row < rows.end; row += shape.diagonal) {
+    const Range part = next_part(rows, row, shape.diagonal);
     if (row > rows.begin) tiles.push_back({part, {rows.begin, row}});
     tiles.push_back({part, part});
   }
@@ -207,6 +203,7 @@ std::vector<Tile> tiles_of(Range rows, Range cols, bool self) {
 
 template <class T>
 void KernelProduct<T>::store_strips(const Meeting& meeting, const BasicSamples<T>& visitor, const Progress& progress) {
+  const TileShape shape = tile_shape(kernel_);
   std::vector<Tile> tiles;
   std::vector<Strip>& strips = strips_.emplace_back();
   attempt(comm_, [&] {
@@ -216,12 +213,12 @@ void KernelProduct<T>::store_strips(const Meeting& meeting, const BasicSamples<T
       // Not filled with zeros: whoever evaluates an entry first touches its memory.
       strips.push_back({rows, cols, std::make_unique_for_overwrite<T[]>(numbers(rows.size(), cols.size()))});
     }
-    for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += tile_rows) {
-      const auto some = tiles_of(next_part(meeting.rows, row, tile_rows), meeting.cols, meeting.self());
+    for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += shape.rows) {
+      const auto some = tiles_of(shape, next_part(meeting.rows, row, shape.rows), meeting.cols, meeting.self());
       tiles.insert(tiles.end(), some.begin(), some.end());
     }
   });
-  const Buffers<T> entries(comm_, numbers(tile_rows, tile_cols));
+  const Buffers<T> entries(comm_, numbers(shape.rows, shape.cols));
   std::atomic<std::int64_t> done = 0;
 #pragma omp parallel for schedule(dynamic)
   for (std::size_t t = 0; t < tiles.size(); ++t) {
@@ -273,11 +270,12 @@ void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, 
   };
   // All tiles of a row belong to one thread, so nobody else writes to its part of y, and the order of sums is fixed.
   if (strips_.empty()) {
-    const Buffers<T> entries(comm_, numbers(tile_rows, tile_cols));
+    const TileShape shape = tile_shape(kernel_);
+    const Buffers<T> entries(comm_, numbers(shape.rows, shape.cols));
     const auto parts = attempt(comm_, [&] {
       std::vector<std::vector<Tile>> rows;
-      for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += tile_rows) {
-        rows.push_back(tiles_of(next_part(meeting.rows, row, tile_rows), meeting.cols, meeting.self()));
+      for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += shape.rows) {
+        rows.push_back(tiles_of(shape, next_part(meeting.rows, row, shape.rows), meeting.cols, meeting.self()));
       }
       return rows;
     });

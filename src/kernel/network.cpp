@@ -161,17 +161,16 @@ void validate(const Network& network) {
 }
 
 std::string describe(const Network& network) {
-  return fmt::format("{} of an infinitely wide network: {}", network.which == NetworkKernel::ntk ? "ntk" : "nngp",
+  return fmt::format("{}: infinitely wide network on {}", network.which == NetworkKernel::ntk ? "ntk" : "nngp",
                      describe_layers(network));
 }
 
 std::string describe_layers(const Network& network) {
   const bool image = has_image_layers(network);
-  return fmt::format("{}; input {}, {}",
-                     image ? fmt::format("{} channels of {} x {} pixels", network.input.channels, network.input.height,
-                                         network.input.width)
-                           : "vectors",
-                     image ? "<x_p, y_p'> / channels" : "x.y / m", list_text(network.layers));
+  const std::string inputs = image ? fmt::format("images of {} channels, {} x {} pixels (<x_p, y_p'> / channels)",
+                                                 network.input.channels, network.input.height, network.input.width)
+                                   : "vectors (x.y / m)";
+  return fmt::format("{}: {}", inputs, list_text(network.layers));
 }
 
 }  // namespace stepwise

@@ -25,17 +25,25 @@ DistMatrix product(const DistMatrix& a, const DistMatrix& v) {
   return result;
 }
 
+DistMatrix transposed_product(const DistMatrix& a, const DistMatrix& v) {
+  DistMatrix result = like(v, v.cols());
+  multiply(1, Transpose::yes, a, Transpose::no, v, result);
+  return result;
+}
+
 /// K divided by a power of four that brings its largest entry near one, so that no norm over- or underflows. Powers of
 /// four and their roots scale without rounding.
 struct ScaledKernel {
   const DistMatrix& k;
   double scale = 1;
+  const DistMatrix* positive_factor = nullptr;  ///< W, where W W^T takes the place of K / scale
   [[nodiscard]] DistMatrix copy() const {
     DistMatrix result = k.clone();
     stepwise::scale(result, 1 / scale);
     return result;
   }
   [[nodiscard]] DistMatrix times(const DistMatrix& v) const {
+    if (positive_factor != nullptr) return product(*positive_factor, transposed_product(*positive_factor, v));
     DistMatrix result = product(k, v);
     stepwise::scale(result, 1 / scale);
     return result;
@@ -79,18 +87,16 @@ DistMatrix cholesky_factor(const ScaledKernel& kernel, ContrastiveModes& modes, 
           failed, n, report.shift * kernel.scale));
 }
 
-/// U Lambda^{1/2} with K = U Lambda U^T.
-DistMatrix spectral_factor(const ScaledKernel& kernel, ContrastiveModes& modes, DirectReport& report) {
+/// U Lambda^{1/2} with K = U Lambda U^T, negative eigenvalues taken as zero.
+DistMatrix spectral_factor(const ScaledKernel& kernel, double negative_mass, ContrastiveModes& modes,
+                           DirectReport& report) {
   const std::int64_t n = kernel.k.rows();
   Eigenpairs pairs =
       largest_eigenpairs({[&] { return kernel.copy(); }, [&](const DistMatrix& v) { return kernel.times(v); }}, n);
-  const double noise = noise_floor(n, pairs.values.front());
-  if (pairs.values.back() < -noise) {
-    throw CollectiveError(
-        ExitCode::numerical,
-        fmt::format("the kernel matrix is not positive semidefinite: its smallest eigenvalue is {:.6g}, "
-                    "its largest {:.6g}",
-                    pairs.values.back() * kernel.scale, pairs.values.front() * kernel.scale));
+  modes.negative = negative_part(pairs.values);
+  modes.negative->smallest *= kernel.scale;
+  if (pairs.values.back() < -noise_floor(n, pairs.values.front())) {
+    require_positive(*modes.negative, pairs.values.front() * kernel.scale, negative_mass);
   }
   for (const std::string& rejected : pairs.report.rejected) modes.notes.push_back("rejected for K: " + rejected);
   std::vector<double> roots;
@@ -100,11 +106,20 @@ DistMatrix spectral_factor(const ScaledKernel& kernel, ContrastiveModes& modes, 
   return std::move(pairs.vectors);
 }
 
-/// M = (1/N) W^T P W, symmetric to the bit.
-DistMatrix contrastive_matrix(const DistMatrix& w, Factorisation factorisation) {
-  const double factor = 1 / static_cast<double>(w.rows());
+/// Mean of k over views of the same thing, of K = W W^T.
+double mean_pair_product(const DistMatrix& w, const Pairing& pairing) {
   DistMatrix swapped = w.clone();
-  swap_views(swapped);
+  apply_pairing(pairing, swapped);
+  double total = 0;
+  for (const double dot : column_dots(w, swapped)) total += dot;
+  return total / pairing.norm(w.rows());
+}
+
+/// M = (1/c) W^T B W, symmetric to the bit.
+DistMatrix contrastive_matrix(const DistMatrix& w, Factorisation factorisation, const Pairing& pairing) {
+  const double factor = 1 / pairing.norm(w.rows());
+  DistMatrix swapped = w.clone();
+  apply_pairing(pairing, swapped);
   DistMatrix m = like(w, w.cols());
   if (factorisation == Factorisation::cholesky) {
     multiply_lower_transposed(factor, w, swapped, m);
@@ -118,11 +133,11 @@ DistMatrix contrastive_matrix(const DistMatrix& w, Factorisation factorisation) 
 /// Dual vectors from the eigenvectors Z of M, normalised and with Rayleigh quotients in terms of K itself.
 void finish_modes(const ScaledKernel& kernel, const DistMatrix& w, const DistMatrix& z, ContrastiveModes& modes) {
   const auto d = static_cast<std::size_t>(z.cols());
-  const auto n = static_cast<double>(w.rows());
+  const double c = modes.pairing.norm(w.rows());
   DistMatrix dual = product(w, z);
-  swap_views(dual);
+  apply_pairing(modes.pairing, dual);
   std::vector<double> factors(d);
-  for (std::size_t j = 0; j < d; ++j) factors[j] = 1 / (n * modes.gamma[j]);
+  for (std::size_t j = 0; j < d; ++j) factors[j] = 1 / (c * modes.gamma[j]);
   scale_columns(dual, factors);
 
   DistMatrix kernel_dual = kernel.times(dual);
@@ -131,9 +146,9 @@ void finish_modes(const ScaledKernel& kernel, const DistMatrix& w, const DistMat
   scale_columns(dual, factors);
   scale_columns(kernel_dual, factors);
 
-  DistMatrix residual = kernel_dual.clone();  // T a - gamma a = (1/N) P K a - gamma a
-  swap_views(residual);
-  scale(residual, 1 / n);
+  DistMatrix residual = kernel_dual.clone();  // T a - gamma a = (1/c) B K a - gamma a
+  apply_pairing(modes.pairing, residual);
+  scale(residual, 1 / c);
   std::vector<double> quotients = column_dots(kernel_dual, residual);  // (K a)^T T a
   std::copy(quotients.begin(), quotients.end(), modes.gamma.begin());
   {
@@ -149,8 +164,8 @@ void finish_modes(const ScaledKernel& kernel, const DistMatrix& w, const DistMat
     modes.residuals.push_back(std::sqrt(std::max(norms[j], 0.0)) / modes.gamma.front());
   // Inside a cluster the quotients may leave their order by a rounding error.
   std::sort(modes.gamma.begin(), modes.gamma.begin() + z.cols(), std::greater<>());
-  modes.dual = to_block_vector(dual, views_per_pair);
-  modes.kernel_dual = to_block_vector(kernel_dual, views_per_pair);
+  modes.dual = to_block_vector(dual, modes.pairing.views);
+  modes.kernel_dual = to_block_vector(kernel_dual, modes.pairing.views);
 }
 
 /// From the scaled kernel's units to K's own.
@@ -214,9 +229,9 @@ void check_modes(ContrastiveModes& modes, const DirectReport& direct) {
 }
 
 ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation,
-                                   const EigensolverLadder& ladder) {
+                                   const EigensolverLadder& ladder, const Pairing& pairing, double negative_mass) {
   const std::int64_t n = k.rows();
-  if (n != k.cols() || n % views_per_pair != 0 || k.block() % views_per_pair != 0) {
+  if (n != k.cols() || pairing.views < 2 || n % pairing.views != 0 || k.block() % pairing.views != 0) {
     throw CollectiveError(ExitCode::internal,
                           fmt::format("contrastive_modes: a {} x {} matrix in blocks of {}", n, k.cols(), k.block()));
   }
@@ -236,8 +251,9 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
                                       "samples or variances zero, or too small for double precision?",
                                       d > 0 ? fmt::format("{}", d) : "all"));
   }
-  const ScaledKernel kernel{k, power_of_four(largest)};
+  ScaledKernel kernel{k, power_of_four(largest)};
   ContrastiveModes modes;
+  modes.pairing = pairing;
   DirectReport report;
   const bool by_cholesky = factorisation == Factorisation::cholesky;
   const double cube = static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n);
@@ -248,33 +264,37 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
     watch = Stopwatch();
   };
 
-  const DistMatrix w = by_cholesky ? cholesky_factor(kernel, modes, report) : spectral_factor(kernel, modes, report);
+  const DistMatrix w =
+      by_cholesky ? cholesky_factor(kernel, modes, report) : spectral_factor(kernel, negative_mass, modes, report);
+  // Measured against K itself, cutting off more than rounding would look like an error.
+  const auto& eigenvalues = report.kernel_eigenvalues;
+  if (!by_cholesky && eigenvalues.back() < -noise_floor(n, eigenvalues.front())) kernel.positive_factor = &w;
   finish(by_cholesky ? "K = L L^T" : "K = U Lambda U^T", by_cholesky ? cube / 3 : 16.0 / 3 * cube);
   double forming = 0;
-  Eigenpairs pairs =
-      largest_eigenpairs({[&] {
-                            const Stopwatch inner;
-                            DistMatrix m = contrastive_matrix(w, factorisation);
-                            forming += inner.seconds();
-                            return m;
-                          },
-                          [&](const DistMatrix& v) {
-                            DistMatrix wv = product(w, v);
-                            swap_views(wv);
-                            DistMatrix result = like(v, v.cols());
-                            multiply(1 / static_cast<double>(n), Transpose::yes, w, Transpose::no, wv, result);
-                            return result;
-                          }},
-                         d, ladder);
-  modes.stages.push_back({"M = W^T P W / 2n", forming, by_cholesky ? cube / 3 : 2 * cube});
+  Eigenpairs pairs = largest_eigenpairs({[&] {
+                                           const Stopwatch inner;
+                                           DistMatrix m = contrastive_matrix(w, factorisation, pairing);
+                                           forming += inner.seconds();
+                                           return m;
+                                         },
+                                         [&](const DistMatrix& v) {
+                                           DistMatrix wv = product(w, v);
+                                           apply_pairing(pairing, wv);
+                                           DistMatrix result = like(v, v.cols());
+                                           multiply(1 / pairing.norm(n), Transpose::yes, w, Transpose::no, wv, result);
+                                           return result;
+                                         }},
+                                        d, ladder);
+  modes.stages.push_back({"M = W^T B W / c", forming, by_cholesky ? cube / 3 : 2 * cube});
   modes.stages.push_back(
       {"eigenpairs of M", watch.seconds() - forming, 4.0 / 3 * cube + 4 * square * static_cast<double>(d)});
   watch = Stopwatch();
   modes.gamma = std::move(pairs.values);
   report.eigensolve = std::move(pairs.report);
   count_modes(modes, report);
-  require_modes(d, n / views_per_pair, report.positive, modes.noise_floor * kernel.scale);
-  modes.mean_pair_kernel = mean_pair_kernel(k) / kernel.scale;
+  require_modes(d, n / pairing.views, report.positive, modes.noise_floor * kernel.scale);
+  modes.mean_pair_kernel =
+      kernel.positive_factor != nullptr ? mean_pair_product(w, pairing) : mean_pair_kernel(k, pairing) / kernel.scale;
   compare_trace(modes, report);  // before Rayleigh quotients replace some: the shift cancels in the sum of all
   if (d > 0) finish_modes(kernel, w, pairs.vectors, modes);
   check_modes(modes, report);

@@ -36,30 +36,53 @@ std::vector<double> mode_signs(const BlockVector& f, const Communicator& comm) {
   return signs;
 }
 
+/// w_ij = (B f_j)_i / (c gamma_j), so that f_j(x) = sum_i w_ij k(x_i, x).
+BlockVector embedding_weights(const Embedding& embedding) {
+  const double c = embedding.pairing.norm(embedding.train.samples);
+  BlockVector weights = embedding.train;
+  apply_pairing(embedding.pairing, weights.local());
+  std::vector<double> factors;
+  for (const double gamma : embedding.gamma) factors.push_back(1 / (c * gamma));
+  scale_vectors(weights, factors);
+  return weights;
+}
+
+/// -sum_i w_ij m_i for the row means of each kind (theory/centring.hpp).
+std::vector<std::vector<double>> mean_offsets(const Embedding& embedding, const BlockVector& means,
+                                              const Communicator& comm) {
+  const BlockVector weights = embedding_weights(embedding);
+  const std::int64_t d = weights.width;
+  std::vector<double> sums(static_cast<std::size_t>(d * means.width));
+  gemm(-1, Transpose::no, weights.local(), Transpose::yes, means.local(), 0, {sums.data(), d, means.width, d});
+  sum(comm, sums);
+  std::vector<std::vector<double>> offsets;
+  for (std::int64_t kind = 0; kind < means.width; ++kind) {
+    offsets.emplace_back(sums.begin() + kind * d, sums.begin() + (kind + 1) * d);
+  }
+  return offsets;
+}
+
 }  // namespace
 
 Embedding training_embedding(const ContrastiveModes& modes, const Communicator& comm) {
-  Embedding embedding{{modes.gamma.begin(), modes.gamma.begin() + modes.dual.width}, modes.dual, modes.kernel_dual};
+  Embedding embedding{
+      {modes.gamma.begin(), modes.gamma.begin() + modes.dual.width}, modes.dual, modes.kernel_dual, modes.pairing};
   std::vector<double> factors;
   for (const double gamma : embedding.gamma) factors.push_back(1 / std::sqrt(gamma));
   scale_vectors(embedding.train, factors);
   const auto signs = mode_signs(embedding.train, comm);
   scale_vectors(embedding.train, signs);
   scale_vectors(embedding.dual, signs);
+  if (modes.means.width > 0) embedding.offsets = mean_offsets(embedding, modes.means, comm);
   return embedding;
 }
 
 BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Samples& train, const Communicator& comm,
-                  std::int64_t count, const std::function<Samples(Range)>& read_batch, std::int64_t group) {
+                  std::int64_t count, const std::function<Samples(Range)>& read_batch, std::int64_t group,
+                  std::size_t kind) {
   const std::int64_t d = embedding.train.width;
   const std::int64_t own = embedding.train.range.size();
-  const auto n = static_cast<double>(embedding.train.samples);
-  BlockVector weights = embedding.train;
-  swap_views(weights.local());
-  std::vector<double> factors;
-  for (const double gamma : embedding.gamma) factors.push_back(1 / (n * gamma));
-  scale_vectors(weights, factors);
-
+  const BlockVector weights = embedding_weights(embedding);
   BlockVector result;
   std::vector<double> tile;
   std::vector<double> sums;
@@ -83,7 +106,10 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
     const auto local = result.local();
     const Range mine{std::max(batch.begin, result.range.begin), std::min(batch.end, result.range.end)};
     for (std::int64_t s = mine.begin; s < mine.end; ++s) {
-      std::copy_n(sums.data() + (s - batch.begin) * d, d, local.column(s - result.range.begin));
+      double* f = local.column(s - result.range.begin);
+      std::copy_n(sums.data() + (s - batch.begin) * d, d, f);
+      if (embedding.offsets.empty()) continue;
+      for (std::int64_t j = 0; j < d; ++j) f[j] += embedding.offsets[kind][static_cast<std::size_t>(j)];
     }
   }
   return result;
@@ -92,9 +118,9 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
 double whiteness_error(const Embedding& embedding, const Communicator& comm) {
   const std::int64_t d = embedding.train.width;
   BlockVector swapped = embedding.train;
-  swap_views(swapped.local());
+  apply_pairing(embedding.pairing, swapped.local());
   std::vector<double> c(static_cast<std::size_t>(d * d));
-  gemm(1 / static_cast<double>(embedding.train.samples), Transpose::no, embedding.train.local(), Transpose::yes,
+  gemm(1 / embedding.pairing.norm(embedding.train.samples), Transpose::no, embedding.train.local(), Transpose::yes,
        swapped.local(), 0, {c.data(), d, d, d});
   sum(comm, c);
   double worst = 0;

@@ -7,15 +7,15 @@
 
 namespace stepwise {
 
-KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel) {
-  const double factor = 1 / static_cast<double>(samples);
-  const auto pairing = [factor](MatrixView<double> v) {
-    swap_views(v);
+KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel, const Pairing& pairing) {
+  const double factor = 1 / pairing.norm(samples);
+  const auto scaled_pairing = [factor, pairing](MatrixView<double> v) {
+    apply_pairing(pairing, v);
     for (std::int64_t s = 0; s < v.cols; ++s) {
       for (std::int64_t j = 0; j < v.rows; ++j) v(j, s) *= factor;
     }
   };
-  return {samples, views_per_pair, std::move(kernel), pairing};
+  return {samples, pairing.views, std::move(kernel), scaled_pairing};
 }
 
 ContrastiveModes krylov_modes(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options) {
@@ -29,9 +29,10 @@ ContrastiveModes krylov_modes(const Communicator& comm, const KernelOperator& t,
         fmt::format(
             "--modes is {}, but the contrastive kernel of these {} pairs has only {} positive modes that krylov can "
             "tell from rounding; --solver.method cholesky computes all eigenvalues",
-            options.modes, samples / views_per_pair, found));
+            options.modes, samples / t.group, found));
   }
   ContrastiveModes modes;
+  modes.pairing = {t.group};
   modes.gamma = std::move(pairs.values);
   modes.dual = std::move(pairs.vectors);
   modes.kernel_dual = std::move(pairs.kernel_vectors);

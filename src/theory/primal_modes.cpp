@@ -20,6 +20,7 @@ struct Features {
   const Communicator& comm;
   const Samples& own;
   std::int64_t samples = 0;  ///< over all ranks
+  Pairing pairing;
 
   [[nodiscard]] std::int64_t count() const noexcept { return own.features; }
   [[nodiscard]] MatrixView<const double> transposed() const noexcept {
@@ -38,28 +39,29 @@ struct Features {
   }
 };
 
-/// Gamma = (1/N) X^T P X, symmetric to the bit.
+/// Gamma = (1/c) X^T B X, symmetric to the bit.
 DistMatrix feature_covariance(const Features& x, const std::shared_ptr<const ProcessGrid>& grid, std::int64_t block) {
   const std::int64_t m = x.count();
+  const std::int64_t samples_at_once = ceil_div(panel_samples, x.pairing.views) * x.pairing.views;
   DistMatrix gamma(grid, m, m, block);
   const auto local = gamma.local();
   std::vector<double> panel;
   std::vector<double> swapped;
   attempt(x.comm, [&] {
     panel.resize(static_cast<std::size_t>(m * std::min(m, panel_features)));
-    swapped.resize(static_cast<std::size_t>(std::min(m, panel_features) * panel_samples));
+    swapped.resize(static_cast<std::size_t>(std::min(m, panel_features) * samples_at_once));
   });
   for (std::int64_t begin = 0; begin < m; begin += panel_features) {
     const std::int64_t width = std::min(panel_features, m - begin);
     const std::int64_t height = m - begin;  // the lower triangle is enough
     const std::span<double> sums = std::span(panel).first(static_cast<std::size_t>(height * width));
     std::fill(sums.begin(), sums.end(), 0.0);
-    for (std::int64_t first = 0; first < x.own.count; first += panel_samples) {
-      const std::int64_t count = std::min(panel_samples, x.own.count - first);
+    for (std::int64_t first = 0; first < x.own.count; first += samples_at_once) {
+      const std::int64_t count = std::min(samples_at_once, x.own.count - first);
       const MatrixView<double> views{swapped.data(), width, count, width};
       for (std::int64_t s = 0; s < count; ++s) std::copy_n(x.own.sample(first + s) + begin, width, views.column(s));
-      swap_views(views);
-      gemm(1 / static_cast<double>(x.samples), Transpose::no, x.transposed().block(begin, first, height, count),
+      apply_pairing(x.pairing, views);
+      gemm(1 / x.pairing.norm(x.samples), Transpose::no, x.transposed().block(begin, first, height, count),
            Transpose::yes, views, 1, {sums.data(), height, width, height});
     }
     sum(x.comm, sums);
@@ -90,18 +92,18 @@ std::vector<double> replicate(const DistMatrix& a) {
   return whole;
 }
 
-/// From the eigenvectors G of Gamma: K A = X G, A = P X G / (N gamma); normalised, with Rayleigh quotients and
+/// From the eigenvectors G of Gamma: K A = X G, A = B X G / (c gamma); normalised, with Rayleigh quotients and
 /// residuals from K = X X^T.
 void finish_modes(const Features& x, const std::vector<double>& g, std::int64_t d, ContrastiveModes& modes) {
-  const auto n = static_cast<double>(x.samples);
+  const double c = x.pairing.norm(x.samples);
   attempt(x.comm, [&] {
-    modes.dual = make_block_vector(x.comm, x.samples, d, views_per_pair);
+    modes.dual = make_block_vector(x.comm, x.samples, d, x.pairing.views);
     modes.kernel_dual = modes.dual;
   });
   x.lift(g, modes.dual.local());
-  swap_views(modes.dual.local());
+  apply_pairing(x.pairing, modes.dual.local());
   std::vector<double> factors;
-  for (std::int64_t j = 0; j < d; ++j) factors.push_back(1 / (n * modes.gamma[static_cast<std::size_t>(j)]));
+  for (std::int64_t j = 0; j < d; ++j) factors.push_back(1 / (c * modes.gamma[static_cast<std::size_t>(j)]));
   scale_vectors(modes.dual, factors);
   x.lift(x.project(modes.dual.local()), modes.kernel_dual.local());
   factors = dots(x.comm, modes.dual, modes.kernel_dual);  // a^T K a
@@ -109,9 +111,9 @@ void finish_modes(const Features& x, const std::vector<double>& g, std::int64_t 
   scale_vectors(modes.dual, factors);
   scale_vectors(modes.kernel_dual, factors);
 
-  BlockVector residual = modes.kernel_dual;  // T a - gamma a = (1/N) P K a - gamma a
-  swap_views(residual.local());
-  scale_vectors(residual, std::vector<double>(static_cast<std::size_t>(d), 1 / n));
+  BlockVector residual = modes.kernel_dual;  // T a - gamma a = (1/c) B K a - gamma a
+  apply_pairing(x.pairing, residual.local());
+  scale_vectors(residual, std::vector<double>(static_cast<std::size_t>(d), 1 / c));
   const std::vector<double> quotients = dots(x.comm, modes.kernel_dual, residual);  // (K a)^T T a
   const auto r = residual.local();
   for (std::int64_t s = 0; s < r.cols; ++s) {
@@ -133,8 +135,9 @@ void finish_modes(const Features& x, const std::vector<double>& g, std::int64_t 
 }  // namespace
 
 ContrastiveModes primal_modes(const Samples& own, const std::shared_ptr<const ProcessGrid>& grid, std::int64_t samples,
-                              std::int64_t block, std::int64_t d, const EigensolverLadder& ladder) {
-  const Features x{grid->comm(), own, samples};
+                              std::int64_t block, std::int64_t d, const EigensolverLadder& ladder,
+                              const Pairing& pairing) {
+  const Features x{grid->comm(), own, samples, pairing};
   const std::int64_t m = x.count();
   if (m > samples) {
     throw CollectiveError(ExitCode::input,
@@ -149,6 +152,7 @@ ContrastiveModes primal_modes(const Samples& own, const std::shared_ptr<const Pr
   const auto features = static_cast<double>(m);
   const auto n = static_cast<double>(samples);
   ContrastiveModes modes;
+  modes.pairing = pairing;
   DirectReport report;
   Stopwatch watch;
   const auto finish = [&](const char* stage, double flops) {
@@ -156,7 +160,7 @@ ContrastiveModes primal_modes(const Samples& own, const std::shared_ptr<const Pr
     watch = Stopwatch();
   };
   const DistMatrix gamma = feature_covariance(x, grid, block);
-  finish("Gamma = X^T P X / 2n", n * features * features);
+  finish("Gamma from features", n * features * features);
   Eigenpairs pairs = largest_eigenpairs({[&] { return gamma.clone(); },
                                          [&](const DistMatrix& v) {
                                            DistMatrix result(grid, m, v.cols(), block);
@@ -171,8 +175,8 @@ ContrastiveModes primal_modes(const Samples& own, const std::shared_ptr<const Pr
   modes.gamma.insert(positive, static_cast<std::size_t>(samples - m), 0.0);
   report.eigensolve = std::move(pairs.report);
   count_modes(modes, report);
-  require_modes(d, samples / views_per_pair, report.positive, modes.noise_floor);
-  modes.mean_pair_kernel = mean_pair_kernel(LinearKernel{}, own, samples, x.comm);
+  require_modes(d, samples / pairing.views, report.positive, modes.noise_floor);
+  modes.mean_pair_kernel = mean_pair_kernel(LinearKernel{}, own, samples, x.comm, pairing);
   compare_trace(modes, report);
   if (d > 0) finish_modes(x, replicate(pairs.vectors), d, modes);
   check_modes(modes, report);

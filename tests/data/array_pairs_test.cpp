@@ -99,7 +99,7 @@ TEST_F(ArrayPairsTest, MomentsAreThoseOfBothViews) {
   write("view_b", {2, 2, 1, 2}, {3, 6, 7, 7, 1e6 + 2, 1e6 + 5, 2, 3});
   ArrayPairs pairs = open();
   pairs.standardisation = {{50, 60}, {7, 8}};
-  EXPECT_EQ(moment_pixels(pairs), 4);
+  EXPECT_EQ(moment_pixels(pairs), (std::vector<std::int64_t>{4, 4}));
   EXPECT_EQ(pair_moments(pairs, {0, 2}), (std::vector<double>{3, 7, 14, 0, 1e6 + 2, 1.5, 14, 5}));
 }
 
@@ -108,7 +108,7 @@ TEST_F(ArrayPairsTest, StandardisesEachChannelKeepingConstantOnesFinite) {
   write("view_b", {2, 2, 2}, {3, 4, 0.1, 0.1, 7, 8, 0.1, 0.1});
   write("test", {1, 2, 2}, {4.5, 5.5, 0.1, 1.1});
   PairSource source = open();
-  const Standardisation result = standardise(pair_moments(source, {0, 2}), 2, moment_pixels(source));
+  const Standardisation result = standardise(pair_moments(source, {0, 2}), moment_pixels(source));
   EXPECT_EQ(result.mean, (std::vector<double>{4.5, 0.1}));
   EXPECT_DOUBLE_EQ(result.deviation[0], std::sqrt(5.25));
   EXPECT_EQ(result.deviation[1], 1);

@@ -41,7 +41,7 @@ TEST(ImagePairs, KnowTheirSizes) {
   EXPECT_EQ(pair_count(source), 9);
   EXPECT_EQ(test_count(source), 4);
   EXPECT_EQ(sample_shape(source), (ImageShape{3, 10, 10}));
-  EXPECT_EQ(moment_pixels(source), 256);
+  EXPECT_EQ(moment_pixels(source), (std::vector<std::int64_t>(3, 256)));
 }
 
 TEST(ImagePairs, SamplesAreTheTwoViewsOfTheirImage) {
@@ -144,7 +144,7 @@ TEST(PairMoments, AreThoseOfTheWholeImage) {
                  .views = {.crop = 1, .flip = true, .noise = 3},
                  .seed = 1,
                  .standardisation = {{100, 100}, {3, 3}}};
-  EXPECT_EQ(moment_pixels(source), 4);
+  EXPECT_EQ(moment_pixels(source), (std::vector<std::int64_t>{4, 4}));
   EXPECT_EQ(pair_moments(source, {0, 2}), (std::vector<double>{3, 9, 14, 0, 1, 6, 12, 4}));
   EXPECT_EQ(pair_moments(source, {1, 2}), (std::vector<double>{1, 6, 12, 4}));
   EXPECT_TRUE(pair_moments(source, {1, 1}).empty());
@@ -153,7 +153,7 @@ TEST(PairMoments, AreThoseOfTheWholeImage) {
 TEST(PairMoments, DoNotDependOnHowThePairsAreShared) {
   const PairSource source = leaf_pairs(23, 0);
   const auto together = pair_moments(source, {0, 23});
-  const Standardisation expected = standardise(together, 3, moment_pixels(source));
+  const Standardisation expected = standardise(together, moment_pixels(source));
   for (const std::int64_t parts : {1, 2, 5, 23}) {
     std::vector<double> gathered;
     for (std::int64_t part = 0; part < parts; ++part) {
@@ -161,7 +161,7 @@ TEST(PairMoments, DoNotDependOnHowThePairsAreShared) {
       gathered.insert(gathered.end(), piece.begin(), piece.end());
     }
     EXPECT_EQ(gathered, together);
-    EXPECT_EQ(standardise(gathered, 3, moment_pixels(source)), expected);
+    EXPECT_EQ(standardise(gathered, moment_pixels(source)), expected);
   }
 }
 
@@ -169,7 +169,7 @@ TEST(Standardise, GivesTheTrainingImagesMeanZeroAndDeviationOne) {
   ImagePairs pairs = leaf_pairs(50, 0);
   pairs.views = {};
   PairSource source = pairs;
-  set_standardisation(source, standardise(pair_moments(source, {0, 50}), 3, 256));
+  set_standardisation(source, standardise(pair_moments(source, {0, 50}), std::vector<std::int64_t>(3, 256)));
   const auto samples = samples_of(source, first_numbers(100));
   for (std::size_t c = 0; c < 3; ++c) {
     double sum = 0;
@@ -189,7 +189,7 @@ TEST(Standardise, GivesTheTrainingImagesMeanZeroAndDeviationOne) {
 TEST(Standardise, IsExactOnAHandfulOfNumbers) {
   // Two pairs of two numbers: channel 0 holds 1 3 | 5 7, channel 1 holds 2 2 | 2 2.
   const std::vector<double> moments{2, 2, 2, 0, 6, 2, 2, 0};
-  const Standardisation result = standardise(moments, 2, 2);
+  const Standardisation result = standardise(moments, std::vector<std::int64_t>{2, 2});
   EXPECT_EQ(result.mean, (std::vector<double>{4, 2}));
   EXPECT_DOUBLE_EQ(result.deviation[0], std::sqrt(5.0));
   EXPECT_EQ(result.deviation[1], 1) << "a constant channel is only centred";
@@ -218,17 +218,19 @@ TEST(Standardise, KeepsItsDigitsWhenTheMeanIsLarge) {
     moments.push_back(static_cast<double>(spread));
   }
   const long double count = pairs * pixels;
-  const Standardisation result = standardise(moments, 1, pixels);
+  const Standardisation result = standardise(moments, std::vector<std::int64_t>{pixels});
   EXPECT_NEAR(result.mean[0], static_cast<double>(1e6L + sum / count), 1e-8);
   EXPECT_NEAR(result.deviation[0], static_cast<double>(std::sqrt(square / count - sum * sum / count / count)), 1e-10);
 }
 
 TEST(Standardise, RefusesWhatItCannotScale) {
   expect_error(ExitCode::input, {"channel 0", "scale the data"}, [] {
-    (void)standardise(std::vector<double>{1e200, 0, -1e200, 0}, 1, 4);
+    (void)standardise(std::vector<double>{1e200, 0, -1e200, 0}, std::vector<std::int64_t>{4});
   });
-  expect_error(ExitCode::internal, {}, [] { (void)standardise(std::vector<double>{1, 2, 3}, 1, 4); });
-  expect_error(ExitCode::internal, {}, [] { (void)standardise({}, 1, 4); });
+  expect_error(ExitCode::internal, {}, [] {
+    (void)standardise(std::vector<double>{1, 2, 3}, std::vector<std::int64_t>{4});
+  });
+  expect_error(ExitCode::internal, {}, [] { (void)standardise({}, std::vector<std::int64_t>{4}); });
 }
 
 }  // namespace

@@ -139,3 +139,23 @@ def eigenvalue_curves(gamma: np.ndarray, scales: np.ndarray, time: np.ndarray) -
 
 def loss(curves: np.ndarray) -> np.ndarray:
     return np.sum((1 - curves) ** 2, axis=1)
+
+
+def pairing_matrix(samples: int, views: int) -> np.ndarray:
+    """B = ones within a sample's views - identity, samples stacked view after view."""
+    which = np.arange(views * samples) % samples
+    return (which[:, None] == which[None, :]) - np.eye(views * samples)
+
+
+def solve_matrix(k: np.ndarray, k_test: np.ndarray, views: int, modes: int) -> Solution:
+    """Prop. 5.1 for any number of views, from the kernel matrix itself and that of test and training samples: P / N
+    becomes B / (n V (V - 1))."""
+    k = (k + k.T) / 2
+    b = pairing_matrix(len(k) // views, views) / (len(k) * (views - 1))
+    values, vectors = np.linalg.eigh(k)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    gamma, w = np.linalg.eigh(root @ b @ root)
+    gamma, w = gamma[::-1], w[:, ::-1][:, :modes]
+    dual = b @ root @ w / gamma[:modes]  # without an inverse: T a = gamma a
+    scale = 1 / np.sqrt(gamma[:modes])
+    return Solution(gamma, dual, k @ dual * scale, k_test @ dual * scale, k)

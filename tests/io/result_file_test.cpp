@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -116,7 +117,9 @@ std::vector<T> read(const h5::Handle& in, const std::string& path, const std::ve
   const h5::Handle dataset = open_object(in, path);
   EXPECT_EQ(h5::extents(dataset), shape) << path;
   const h5::Handle type(H5Dget_type(dataset), H5Tclose, "asking for the type");
-  const hid_t native = std::is_same_v<T, double> ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT64;
+  const hid_t native = std::is_same_v<T, double>  ? H5T_NATIVE_DOUBLE
+                       : std::is_same_v<T, float> ? H5T_NATIVE_FLOAT
+                                                  : H5T_NATIVE_INT64;
   EXPECT_GT(H5Tequal(type, native), 0) << path;
   std::vector<T> values(std::accumulate(shape.begin(), shape.end(), std::size_t{1}, std::multiplies<>()));
   h5::check(H5Dread(dataset, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "reading");
@@ -392,6 +395,46 @@ TEST_F(ResultFileTest, ADirectoryWithoutWritePermissionIsRefused) {
   expect_refusal(ExitCode::io, {file("locked")}, [&] { const ResultFile out(world(), path, false); });
 }
 
+TEST_F(ResultFileTest, BandsMakeAMatrix) {
+  const std::vector<std::vector<std::int64_t>> shapes{{0, 3, 1}, {1, 1, 1}, {7, 3, 2}, {7, 3, 100}, {24, 5, 3}};
+  std::int64_t number = 0;
+  for (const auto& shape : shapes) {
+    for (const bool single : {false, true}) {
+      const std::string path = file(fmt::format("bands{}.h5", number++));
+      ResultFile out(world(), path, false);
+      const std::int64_t cols = shape[1];
+      out.write_bands({"/a/matrix", "1", "a matrix", {}},
+                      {shape[0], cols, shape[2], single, [&](Range rows, std::span<double> values) {
+                         for (std::int64_t i = 0; i < std::ssize(values); ++i) {
+                           values[static_cast<std::size_t>(i)] = static_cast<double>(rows.begin * cols + i);
+                         }
+                       }});
+      out.commit();
+      std::vector<double> expected(static_cast<std::size_t>(shape[0] * cols));
+      std::iota(expected.begin(), expected.end(), 0.0);
+      on_root(path, [&](const h5::Handle& in) {
+        const std::vector<hsize_t> extents{static_cast<hsize_t>(shape[0]), static_cast<hsize_t>(cols)};
+        if (single) {
+          const std::vector<float> rounded(expected.begin(), expected.end());
+          EXPECT_EQ(read<float>(in, "/a/matrix", extents), rounded);
+        } else {
+          EXPECT_EQ(read<double>(in, "/a/matrix", extents), expected);
+        }
+      });
+    }
+  }
+}
+
+TEST_F(ResultFileTest, ABandThatFailsLeavesNothing) {
+  expect_refusal(ExitCode::io, {"disk"}, [&] {
+    ResultFile out(world(), file(), false);
+    out.write_bands({"/a/matrix", "1", "a matrix", {}}, {9, 2, 1, false, [](Range rows, std::span<double>) {
+                                                           if (rows.begin == 8) fail(ExitCode::io, "disk");
+                                                         }});
+  });
+  expect_content({});
+}
+
 TEST_F(ResultFileTest, ReplicatedNumbersComeBack) {
   const std::vector<double> reals{0.1, -1e300, 5e-324, 0, -0.0, 2.0 / 3};
   const std::vector<std::int64_t> integers{0, -1, INT64_MAX, INT64_MIN};
@@ -618,15 +661,19 @@ TEST_F(ResultFileTest, RowsThatDoNotFitTogetherAreAnError) {
         v.data.resize(static_cast<std::size_t>(v.width * v.range.size()));
       },
   };
-  using Write = void (ResultFile::*)(const DatasetInfo&, const BlockVector&);
-  for (const Write write : {&ResultFile::write_samples, &ResultFile::write_views, &ResultFile::write_stacked_views}) {
+  using Write = void (*)(ResultFile&, const DatasetInfo&, const BlockVector&);
+  const std::array<Write, 3> writers{
+      [](ResultFile& out, const DatasetInfo& info, const BlockVector& v) { out.write_samples(info, v); },
+      [](ResultFile& out, const DatasetInfo& info, const BlockVector& v) { out.write_views(info, v); },
+      [](ResultFile& out, const DatasetInfo& info, const BlockVector& v) { out.write_stacked_views(info, v); }};
+  for (const Write write : writers) {
     for (std::size_t i = 0; i < mistakes.size(); ++i) {
       SCOPED_TRACE(i);
       BlockVector rows = deal(sizes, 3);
       mistakes[i](rows);
       expect_refusal(ExitCode::internal, {"/rows"}, [&] {
         ResultFile out(world(), file(), false);
-        (out.*write)({"/rows", "1", "rows", {}}, rows);
+        write(out, {"/rows", "1", "rows", {}}, rows);
         out.commit();
       });
       expect_content({});

@@ -228,7 +228,7 @@ TEST(Align, GradientFlowFollowsTheClosedForm) {
   };
   const auto explicit_product = w_times_g(w);
   const InitialCondition by_weights = align({explicit_product.data(), d, d, d});
-  BlockVector f0 = make_block_vector(world(), pairs.samples(), d, views_per_pair);
+  BlockVector f0 = make_block_vector(world(), pairs.samples(), d, 2);
   for (std::int64_t s = f0.range.begin; s < f0.range.end; ++s) {
     for (std::int64_t i = 0; i < d; ++i) {
       for (std::int64_t k = 0; k < m; ++k) {

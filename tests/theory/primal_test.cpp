@@ -18,7 +18,7 @@ using test::world;
 constexpr double eps = std::numeric_limits<double>::epsilon();
 
 Samples own_samples(const Pairs& pairs) {
-  const Range own = sample_share(world(), pairs.samples(), views_per_pair);
+  const Range own = sample_share(world(), pairs.samples(), 2);
   return pairs.pick(test::range_numbers(own.begin, own.end));
 }
 

@@ -14,10 +14,11 @@
 
 namespace stepwise::test {
 
-/// Positive pairs held whole on every rank, sample 2i and 2i + 1 being the views of pair i; `features` numbers each.
+/// Positive pairs held whole on every rank, sample Vi + v being view v of pair i; `features` numbers each.
 struct Pairs {
   std::int64_t features = 0;
   std::vector<double> data;
+  std::int64_t views = 2;
   [[nodiscard]] std::int64_t samples() const { return static_cast<std::int64_t>(data.size()) / features; }
   [[nodiscard]] Samples pick(const std::vector<std::int64_t>& numbers) const {
     std::vector<double> picked;
@@ -29,10 +30,11 @@ struct Pairs {
 };
 
 /// Correlated Gaussian pairs with decaying variances, so that gammas are well apart.
-inline Pairs random_pairs(std::int64_t n, std::int64_t features, double noise, std::uint64_t seed = 1) {
-  Pairs pairs{features, {}};
+inline Pairs random_pairs(std::int64_t n, std::int64_t features, double noise, std::uint64_t seed = 1,
+                          std::int64_t views = 2) {
+  Pairs pairs{features, {}, views};
   for (std::int64_t i = 0; i < n; ++i) {
-    for (int view = 0; view < 2; ++view) {
+    for (int view = 0; view < views; ++view) {
       for (std::int64_t k = 0; k < features; ++k) {
         const double common = RandomStream(seed, Purpose::probe, i * features + k).normal();
         const double own = noise == 0 ? 0 : RandomStream(seed, Purpose::noise, i * features + k, view).normal();
@@ -53,7 +55,7 @@ inline DistMatrix kernel_matrix(const Kernel& kernel, const Pairs& pairs,
                                 const std::shared_ptr<const ProcessGrid>& grid, std::int64_t wanted_block = 8) {
   const std::int64_t n = pairs.samples();
   const GridShape shape = grid->shape();
-  const std::int64_t block = fitting_block(n, std::max(shape.rows, shape.cols), wanted_block, views_per_pair);
+  const std::int64_t block = fitting_block(n, std::max(shape.rows, shape.cols), wanted_block, pairs.views);
   const DistMatrix layout(grid, n, n, block);
   std::vector<std::int64_t> rows;
   std::vector<std::int64_t> cols;
@@ -65,12 +67,13 @@ inline DistMatrix kernel_matrix(const Kernel& kernel, const Pairs& pairs,
 enum class Method { cholesky, spectral, krylov };
 
 /// The d leading modes of a kernel matrix by any method.
-inline ContrastiveModes modes_of(const DistMatrix& k, std::int64_t d, Method method) {
+inline ContrastiveModes modes_of(const DistMatrix& k, std::int64_t d, Method method, const Pairing& pairing = {}) {
   if (method == Method::krylov) {
-    return krylov_modes(k.comm(), contrastive_operator(k.rows(), BlockProduct(k, views_per_pair)),
+    return krylov_modes(k.comm(), contrastive_operator(k.rows(), BlockProduct(k, pairing.views), pairing),
                         {.modes = d, .tolerance = 1e-11});
   }
-  return contrastive_modes(k, d, method == Method::cholesky ? Factorisation::cholesky : Factorisation::spectral);
+  return contrastive_modes(k, d, method == Method::cholesky ? Factorisation::cholesky : Factorisation::spectral,
+                           std::nullopt, pairing);
 }
 
 /// What the direct methods know.

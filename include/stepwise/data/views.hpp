@@ -25,8 +25,8 @@ struct Standardisation {
 /// Shape of a view. @throws Error(input) when the crop is larger than the image, or an option is out of range.
 [[nodiscard]] ImageShape view_shape(const ImageShape& image, const ViewOptions& options);
 
-/// View 0 or 1 of training image `index`: crop, flip, standardise, add noise. A function of (seed, index, view) alone.
-/// Crop, flip and noise draw from streams of their own, so switching one on leaves the others as they are.
+/// View 0, 1, 2, ... of training image `index`: crop, flip, standardise, add noise. A function of (seed, index, view)
+/// alone. Crop, flip and noise draw from streams of their own, so switching one on leaves the others as they are.
 void make_view(std::span<const std::uint8_t> image, const ImageShape& shape, const ViewOptions& options,
                const Standardisation& standardisation, std::uint64_t seed, std::int64_t index, int view,
                std::span<double> out);

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "stepwise/core/index.hpp"
 #include "stepwise/dist/block_vector.hpp"
 #include "stepwise/dist/communicator.hpp"
 #include "stepwise/h5/handle.hpp"
@@ -19,6 +21,16 @@ struct DatasetInfo {
   std::string units;        ///< "1" for a pure number
   std::string description;  ///< one sentence
   std::vector<std::string> scales;
+};
+
+/// A rows x cols matrix that nobody has whole: ranks take turns with `band` rows each.
+struct MatrixBands {
+  std::int64_t rows = 0;
+  std::int64_t cols = 0;
+  std::int64_t band = 1;
+  bool single = false;  ///< stored in single precision
+  /// Puts some rows, one after the other, into `out`. Local; may throw.
+  std::function<void(Range rows, std::span<double> out)> read;
 };
 
 using AttributeValue = std::variant<std::string, std::int64_t, double>;
@@ -56,10 +68,13 @@ class ResultFile {
 
   /// samples x width, each rank writing its own rows.
   void write_samples(const DatasetInfo& info, const BlockVector& values);
-  /// Training samples numbered pair by pair, as (2, n, width): first all first views, then all second views.
-  void write_views(const DatasetInfo& info, const BlockVector& values);
-  /// The same as 2n x width, first views first.
-  void write_stacked_views(const DatasetInfo& info, const BlockVector& values);
+  /// Training samples numbered pair by pair, `views` each, as (views, n, width): all first views, all second views, ...
+  void write_views(const DatasetInfo& info, const BlockVector& values, std::int64_t views = 2);
+  /// The same as (views n) x width, first views first.
+  void write_stacked_views(const DatasetInfo& info, const BlockVector& values, std::int64_t views = 2);
+
+  /// A matrix in parts. Memory per rank: 8 (in single precision 12) band cols bytes.
+  void write_bands(const DatasetInfo& info, const MatrixBands& matrix);
 
   /// Flushes, closes, reopens for a look, syncs to disk and renames. Returns the file's size in bytes.
   /// @throws CollectiveError(input) also when something else has taken the name meanwhile.
@@ -70,6 +85,8 @@ class ResultFile {
   void write_replicated(const DatasetInfo& info, const std::vector<hsize_t>& extents, std::span<const T> values,
                         const std::string* dimension);
   struct Selection;
+  /// A dataset that nothing is written to yet.
+  void create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type);
   void write_selection(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type, const void* data,
                        const Selection& selection, const std::string* dimension);
 

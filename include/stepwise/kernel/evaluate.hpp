@@ -6,6 +6,10 @@
 
 namespace stepwise {
 
+/// To be called before evaluate() is, with all samples or those of each rank: activations by quadrature have a largest
+/// signal that they can resolve. Local. @throws Error(input) naming activation and variance.
+void check_samples(const Kernel& kernel, const Samples& samples);
+
 /// out(i, j) = k(x_i, y_j) for i in `rows` of x, j in `cols` of y; out is rows.size() x cols.size().
 ///
 /// Inner products come from one GEMM (2 m flops per entry), distances and angles from them; pairs so close, or so
@@ -15,6 +19,9 @@ namespace stepwise {
 ///
 /// In single precision everything but those recomputed pairs is: errors of about 1e-6 of the largest entry, at twice
 /// the speed.
+///
+/// Networks on images go pixel by pixel instead, from differences throughout; their samples are channel-major images of
+/// shape Network::input.
 ///
 /// Local; thread-safe. `kernel` must be valid, x and y have the same number of features.
 void evaluate(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols, MatrixView<double> out);

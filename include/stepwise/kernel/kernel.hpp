@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "stepwise/core/index.hpp"
+#include "stepwise/data/stored_matrix.hpp"
+#include "stepwise/kernel/composite.hpp"
 #include "stepwise/kernel/network.hpp"
 
 namespace stepwise {
@@ -41,10 +44,25 @@ struct LayerwiseKernel {
   std::vector<Term> terms;
 };
 
-using Kernel = std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, Network, LayerwiseKernel>;
+/// Entries of a matrix in a file. A sample is one number (IndexPairs): its row and column in `train`, or train->rows +
+/// t for row t of `test`. What counts of `train` is its upper triangle.
+struct PrecomputedKernel {
+  std::shared_ptr<const StoredMatrix> train;
+  std::shared_ptr<const StoredMatrix> test;  ///< test samples x training samples; may be null
+};
+
+using Kernel = std::variant<LinearKernel, PolynomialKernel, RbfKernel, LaplaceKernel, Network, LayerwiseKernel,
+                            NormalisedKernel, KernelSum, MultimodalKernel, PrecomputedKernel>;
+
+struct BoxedKernel {
+  Kernel kernel;
+};
+
+/// The kernel as a part of others.
+[[nodiscard]] KernelPart boxed(Kernel kernel);
 
 /// @throws Error(input) naming the option and value: variance below 0, length scale not above 0, depth or degree out of
-/// range, negative polynomial offset (not positive semidefinite), anything not finite.
+/// range, negative polynomial offset or weight in a sum (not positive semidefinite), anything not finite.
 void validate(const Kernel& kernel);
 
 /// One line for people and for result files: the formula with its parameters.

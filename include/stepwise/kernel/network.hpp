@@ -74,7 +74,7 @@ struct Network {
 /// @throws Error(input) saying which layer of the list, counted from 1, does not fit its place and why.
 void validate(const Network& network);
 
-/// "conv 3 (weight variance 2, bias variance 0), ReLU, ...".
+/// "ntk: infinitely wide network on vectors (x.y / m): 3 x [dense (weight variance 2, bias variance 0), ReLU], ...".
 [[nodiscard]] std::string describe(const Network& network);
 /// The same without "ntk of an infinitely wide network".
 [[nodiscard]] std::string describe_layers(const Network& network);

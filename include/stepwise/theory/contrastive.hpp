@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "stepwise/kernel/samples.hpp"
 #include "stepwise/solve/eigensolver.hpp"
 #include "stepwise/solve/krylov.hpp"
+#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 
@@ -41,18 +43,35 @@ struct KrylovReport {
   double tolerance = 0;
 };
 
-/// The leading modes of the contrastive kernel K_Gamma = (1/N) K^{1/2} P K^{1/2}.
+/// How far a kernel matrix is from positive semidefinite.
+struct NegativePart {
+  double smallest = 0;     ///< the smallest eigenvalue of K, or an upper bound of it (0: none was negative)
+  double mass = 0;         ///< sum |negative eigenvalues| / sum |eigenvalues|, or a lower bound of it
+  bool estimated = false;  ///< the bounds, by Lanczos
+};
+
+/// From all eigenvalues of K, descending.
+[[nodiscard]] NegativePart negative_part(const std::vector<double>& eigenvalues);
+
+/// @throws CollectiveError(numerical) when the mass is above `allowed`. Call on all ranks with the same numbers.
+void require_positive(const NegativePart& negative, double largest, double allowed);
+
+/// The leading modes of the contrastive kernel K_Gamma = (1/c) K^{1/2} B K^{1/2}, with B and c of the pairing; for two
+/// views (1/N) K^{1/2} P K^{1/2}.
 struct ContrastiveModes {
+  Pairing pairing;
   std::vector<double> gamma;  ///< descending: all N by a direct method, d by krylov; the first d are Rayleigh quotients
-  BlockVector dual;           ///< A, d numbers a sample: T a_j = gamma_j a_j with T = (1/N) P K, and a_j^T K a_j = 1
+  BlockVector dual;           ///< A, d numbers a sample: T a_j = gamma_j a_j with T = (1/c) B K, and a_j^T K a_j = 1
   BlockVector kernel_dual;    ///< K A
+  BlockVector means;          ///< row means of K before centring (theory/centring.hpp); empty where it is not centred
 
   double noise_floor = 0;         ///< eigenvalues below this in magnitude are rounding: 100 N eps max |gamma|
   std::vector<double> residuals;  ///< d: ||T a_j - gamma_j a_j||_K / gamma_1, computed with K itself
-  double mean_pair_kernel = 0;    ///< (1/n) sum_i k(x_i, x'_i), the sum of all N gamma
+  double mean_pair_kernel = 0;    ///< mean of k over views of the same thing, the sum of all N gamma
   std::variant<DirectReport, KrylovReport> report;
-  std::vector<std::string> notes;  ///< what the user should know: retries, fallbacks, doubtful checks
-  std::vector<StageTime> stages;   ///< where this rank's time went
+  std::optional<NegativePart> negative;  ///< where it was looked for
+  std::vector<std::string> notes;        ///< what the user should know: retries, fallbacks, doubtful checks
+  std::vector<StageTime> stages;         ///< where this rank's time went
 };
 
 /// "ELPA two-stage", "block Krylov in 14 rounds": what found the modes.
@@ -61,14 +80,17 @@ struct ContrastiveModes {
 /// What a mode's residual may be at most; the healthy value is 1e-14 to 1e-12.
 inline constexpr double residual_limit = 1e-9;
 
-/// Finds all gamma and the d leading modes of a kernel matrix of N = 2n samples, numbered pair by pair.
+/// Finds all gamma and the d leading modes of a kernel matrix of N = nV samples, numbered pair by pair.
 ///
-/// K = W W^T and M = (1/N) W^T P W have the same nonzero spectrum as K_Gamma; M z = gamma z gives the dual vector
-/// without any inverse, a = P W z / (N gamma), so a singular K (equal crops, equal views) is as good as any other. The
+/// K = W W^T and M = (1/c) W^T B W have the same nonzero spectrum as K_Gamma; M z = gamma z gives the dual vector
+/// without any inverse, a = B W z / (c gamma), so a singular K (equal crops, equal views) is as good as any other. The
 /// Cholesky shift, N eps ||K||_1 unless rounding needs more, moves gamma_j by shift |a_j|^2 gamma_j to first order; the
 /// Rayleigh quotients with the unshifted K remove that order.
 ///
 /// With d = 0 gamma alone is computed. `ladder`: the eigensolvers to try, best first; default: solver_ladder().
+///
+/// K may have negative eigenvalues of rounding. spectral takes larger ones too, where the sum of their magnitudes is at
+/// most `negative_mass` of that of all, and solves for the positive part K+ = W W^T, the nearest semidefinite matrix.
 ///
 /// Collective. @throws CollectiveError(input) when d is above the number of positive modes, saying how many there are;
 /// also when K is zero or not finite; (numerical) when K is not positive semidefinite, or a result fails its checks.
@@ -76,11 +98,12 @@ inline constexpr double residual_limit = 1e-9;
 /// N^3. Memory per rank beyond k, in local matrices of 8 N^2 / P bytes: W, M, Z and the eigensolver's workspace
 /// (contrastive_matrices). Source: Simon et al. 2023, section 5 and Prop. 5.1.
 [[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation,
-                                                 const EigensolverLadder& ladder = std::nullopt);
+                                                 const EigensolverLadder& ladder = std::nullopt,
+                                                 const Pairing& pairing = {}, double negative_mass = 0);
 
 /// The d leading modes from explicit features, K = X X^T with the samples of `own` as this rank's rows of X, of which
-/// there are N over all ranks: Gamma = (1/N) X^T P X is m x m, and with Gamma g = gamma g, |g| = 1, K a = X g,
-/// a = P X g / (N gamma). The other N - m gammas are zero. `grid` and `block` lay Gamma out; d = 0 and `ladder` as
+/// there are N over all ranks: Gamma = (1/c) X^T B X is m x m, and with Gamma g = gamma g, |g| = 1, K a = X g,
+/// a = B X g / (c gamma). The other N - m gammas are zero. `grid` and `block` lay Gamma out; d = 0 and `ladder` as
 /// above.
 ///
 /// Collective. @throws CollectiveError(input) when m > N, or d is above the number of positive modes; (numerical) when
@@ -88,13 +111,15 @@ inline constexpr double residual_limit = 1e-9;
 /// P numbers beyond the features. Source: Simon et al. 2023, eq. 4 and section 4.
 [[nodiscard]] ContrastiveModes primal_modes(const Samples& own, const std::shared_ptr<const ProcessGrid>& grid,
                                             std::int64_t samples, std::int64_t block, std::int64_t d,
-                                            const EigensolverLadder& ladder = std::nullopt);
+                                            const EigensolverLadder& ladder = std::nullopt,
+                                            const Pairing& pairing = {});
 
 /// K V for V as BlockVector stores it, samples numbered pair by pair. Collective.
 using ProductWithK = std::function<void(MatrixView<const double>, MatrixView<double>)>;
 
-/// T = (1/N) P K, self-adjoint in the inner product u^T K v.
-[[nodiscard]] KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel);
+/// T = (1/c) B K, self-adjoint in the inner product u^T K v.
+[[nodiscard]] KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel,
+                                                  const Pairing& pairing = {});
 
 /// The d = options.modes leading modes from products with K alone (krylov_pairs of contrastive_operator).
 ///

@@ -6,21 +6,33 @@
 
 namespace stepwise {
 
-// P, the swap of the two views, on vectors over the N = 2n samples. Sample 2i is the first view of pair i, 2i + 1 the
-// second, and blocks have even size, so both views live on one rank and P moves no data between ranks. P^2 = I.
+/// Which samples are views of the same thing: n groups of V, N = nV samples numbered group by group, sample Vi + v
+/// being view v of group i. For V = 2 the groups are the paper's pairs.
+///
+/// B = (ones within a group) - identity stands where the paper has P: for two views it is P, their swap. In general
+/// Gamma = (1/c) Phi^T B Phi = (1/(n V (V-1))) sum_i sum_{v != w} phi(x_i^v) phi(x_i^w)^T with c = N (V - 1). B is
+/// symmetric, with eigenvalues V - 1 (n times) and -1: at most n modes are positive. Only for V = 2 it is its own
+/// inverse. Blocks and sample ranges are multiples of V, so a group lives on one rank and B moves no data.
+struct Pairing {
+  std::int64_t views = 2;  ///< V
 
-/// How many samples stand together: the two views of a pair. Block sizes and sample ranges are multiples of it.
-inline constexpr std::int64_t views_per_pair = 2;
+  /// c = N (V - 1).
+  [[nodiscard]] double norm(std::int64_t samples) const noexcept {
+    return static_cast<double>(samples) * static_cast<double>(views - 1);
+  }
+  friend bool operator==(const Pairing&, const Pairing&) = default;
+};
 
-/// V <- P V: exchanges rows 2i and 2i + 1. Local.
-void swap_views(DistMatrix& v);
-/// V <- P V on the columns of a block vector's local part: exchanges samples 2i and 2i + 1. Local.
-void swap_views(MatrixView<double> v);
+/// V <- B V. Local. Cost: 2 numbers read and written per entry.
+void apply_pairing(const Pairing& pairing, DistMatrix& v);
+/// V <- B V on the columns of a block vector's local part, one column per sample. Local.
+void apply_pairing(const Pairing& pairing, MatrixView<double> v);
 
-/// (1/n) sum_i k(x_i, x'_i), which is also the sum of all gamma. Collective.
-[[nodiscard]] double mean_pair_kernel(const DistMatrix& k);
-/// The same from this rank's own samples, n samples over all ranks. Collective.
+/// (1/c) trace(B K), the mean of k over all pairs of views of the same thing, which is also the sum of all gamma; for
+/// V = 2 (1/n) sum_i k(x_i, x'_i). Collective.
+[[nodiscard]] double mean_pair_kernel(const DistMatrix& k, const Pairing& pairing = {});
+/// The same from this rank's own samples, n samples over all ranks. Collective. Cost: n V^2 / 2 kernel evaluations.
 [[nodiscard]] double mean_pair_kernel(const Kernel& kernel, const Samples& own, std::int64_t samples,
-                                      const Communicator& comm);
+                                      const Communicator& comm, const Pairing& pairing = {});
 
 }  // namespace stepwise

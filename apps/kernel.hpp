@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "matrix_config.hpp"
+#include "stepwise/dist/communicator.hpp"
+
+namespace stepwise {
+
+/// Positive pairs -> kernel matrix -> one HDF5 file, by way of tiles that a run which is killed leaves for the next.
+/// Collective. `command` is the command line, for the record.
+void compute_kernel(const Communicator& comm, KernelConfig config, const std::string& command);
+
+}  // namespace stepwise

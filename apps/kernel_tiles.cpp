@@ -1,0 +1,251 @@
+#include "kernel_tiles.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "stepwise/core/memory.hpp"
+#include "stepwise/data/npy.hpp"
+#include "stepwise/data/tile_name.hpp"
+#include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/shared_counter.hpp"
+#include "stepwise/kernel/evaluate.hpp"
+
+namespace stepwise {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* settings_name = "settings.ini";
+constexpr std::int64_t strip_cols = 32;  // that a thread evaluates at once
+
+Range rows_of(std::int64_t number, std::int64_t tile, std::int64_t end) {
+  return {number * tile, std::min((number + 1) * tile, end)};
+}
+
+Range row_range(const TilePlan& plan, const TileJob& job) {
+  return rows_of(job.i, plan.tile, job.test ? plan.tests : plan.samples);
+}
+
+Range col_range(const TilePlan& plan, const TileJob& job) {
+  return rows_of(job.j, plan.tile, plan.samples);
+}
+
+std::vector<TileJob> all_tiles(const TilePlan& plan) {
+  const std::int64_t side = ceil_div(plan.samples, plan.tile);
+  std::vector<TileJob> jobs;
+  for (std::int64_t i = 0; i < side; ++i) {
+    for (std::int64_t j = i; j < side; ++j) jobs.push_back({false, i, j});
+  }
+  for (std::int64_t i = 0; i < ceil_div(plan.tests, plan.tile); ++i) {
+    for (std::int64_t j = 0; j < side; ++j) jobs.push_back({true, i, j});
+  }
+  return jobs;
+}
+
+bool is_good(const TilePlan& plan, const TileJob& job) {
+  const std::string path = tile_path(plan, job);
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return false;
+  try {
+    const NpyHeader header = read_npy_header(path);
+    return header.type == (plan.single ? "<f4" : "<f8") && !header.fortran_order &&
+           header.shape == std::vector{row_range(plan, job).size(), col_range(plan, job).size()};
+  } catch (const Error&) {
+    return false;  // damaged, so it is made anew
+  }
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream in(path);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+/// Settings by name, "section.key".
+std::map<std::string, std::string> parse(const std::string& text) {
+  std::map<std::string, std::string> settings;
+  std::istringstream in(text);
+  std::string section;
+  for (std::string line; std::getline(in, line);) {
+    const auto equals = line.find(" =");
+    if (line.starts_with('[')) section = line.substr(1, line.find(']') - 1) + ".";
+    if (line.starts_with('[') || equals == std::string::npos) continue;
+    const std::size_t begin = line.starts_with("# ") ? 2 : 0;
+    settings[section + line.substr(begin, equals - begin)] = line.substr(std::min(line.size(), equals + 3));
+  }
+  return settings;
+}
+
+void refuse_other_settings(const TilePlan& plan, const std::string& settings) {
+  const std::string path = fmt::format("{}/{}", plan.directory, settings_name);
+  const std::string there = text_of(path);
+  if (there == settings) return;
+  const auto before = parse(there);
+  const std::string advice = fmt::format("give the same settings to go on, or remove {} to begin anew", plan.directory);
+  for (const auto& [name, value] : parse(settings)) {
+    const auto found = before.find(name);
+    const std::string old = found == before.end() ? "missing" : fmt::format("'{}'", found->second);
+    if (found == before.end() || found->second != value) {
+      fail(ExitCode::input, "{}: was made with other settings: {} is {} there and '{}' now; {}", path, name, old, value,
+           advice);
+    }
+  }
+  fail(ExitCode::input, "{}: was made with other settings; {}", path, advice);
+}
+
+/// Samples of whole rows of tiles, as many as memory allows: the tiles of a row have these in common, those of
+/// neighbouring rows most.
+class SampleCache {
+ public:
+  SampleCache(const Problem& problem, const TilePlan& plan) : problem_(problem), plan_(plan) {
+    constexpr std::int64_t share_of_free = 4;
+    const double block = 8.0 * static_cast<double>(plan.tile * (problem.features + 1));
+    const auto free = static_cast<double>(available_memory().value_or(std::int64_t{1} << 32));
+    const double budget = free / static_cast<double>(share_of_free * ranks_on_node(problem.comm));
+    most_ = static_cast<std::size_t>(std::clamp(budget / block, 2.0, 1e9));
+  }
+
+  /// Training samples [i tile, ...) in the order of files.
+  const Samples& train(std::int64_t i) {
+    return kept({false, i}, [&] {
+      const Range rows = rows_of(i, plan_.tile, plan_.samples);
+      const std::int64_t views = problem_.pairing.views;
+      const std::int64_t pairs = plan_.samples / views;
+      std::vector<std::int64_t> numbers;
+      for (std::int64_t row = rows.begin; row < rows.end; ++row) numbers.push_back(views * (row % pairs) + row / pairs);
+      return load_samples(problem_, numbers);
+    });
+  }
+  const Samples& test(std::int64_t i) {
+    return kept({true, i}, [&] { return load_tests(problem_, rows_of(i, plan_.tile, plan_.tests)); });
+  }
+
+ private:
+  struct Entry {
+    Samples samples;
+    std::int64_t used = 0;
+  };
+  template <class Load>
+  const Samples& kept(const std::pair<bool, std::int64_t>& key, const Load& load) {
+    auto found = entries_.find(key);
+    if (found == entries_.end()) {
+      if (entries_.size() >= most_) {
+        entries_.erase(std::min_element(entries_.begin(), entries_.end(),
+                                        [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
+      }
+      found = entries_.emplace(key, Entry{load(), 0}).first;
+    }
+    found->second.used = ++clock_;
+    return found->second.samples;
+  }
+
+  const Problem& problem_;
+  const TilePlan& plan_;
+  std::size_t most_ = 2;
+  std::int64_t clock_ = 0;
+  std::map<std::pair<bool, std::int64_t>, Entry> entries_;
+};
+
+void make_tile(const Problem& problem, const TilePlan& plan, const TileJob& job, SampleCache& cache,
+               std::vector<double>& entries) {
+  const Samples& x = job.test ? cache.test(job.i) : cache.train(job.i);
+  const Samples& y = cache.train(job.j);
+  entries.resize(static_cast<std::size_t>(x.count * y.count));
+  const MatrixView<double> tile{entries.data(), x.count, y.count, x.count};
+#pragma omp parallel for schedule(dynamic)
+  for (std::int64_t col = 0; col < y.count; col += strip_cols) {
+    const Range cols{col, std::min(col + strip_cols, y.count)};
+    evaluate(problem.kernel, x, {0, x.count}, y, cols, tile.block(0, col, x.count, cols.size()));
+  }
+  // Symmetric to the bit.
+  for (std::int64_t j = 0; j < tile.cols && !job.test && job.i == job.j; ++j) {
+    for (std::int64_t i = 0; i < j; ++i) tile(i, j) = tile(j, i);
+  }
+  write_npy(tile_path(plan, job), tile, plan.single);
+}
+
+}  // namespace
+
+std::string tile_path(const TilePlan& plan, const TileJob& job) {
+  return fmt::format("{}/{}", plan.directory, tile_file_name(job.test ? "test" : "tile", job.i, job.j));
+}
+
+std::int64_t tile_count(const TilePlan& plan) {
+  const std::int64_t side = ceil_div(plan.samples, plan.tile);
+  return side * (side + 1) / 2 + side * ceil_div(plan.tests, plan.tile);
+}
+
+void open_tile_directory(const Communicator& comm, const TilePlan& plan, const std::string& settings) {
+  attempt_on_root(comm, [&] {
+    const std::string path = fmt::format("{}/{}", plan.directory, settings_name);
+    std::error_code error;
+    fs::create_directory(plan.directory, error);
+    if (error || !fs::is_directory(plan.directory)) {
+      fail(ExitCode::io, "{}: cannot be made a directory for tiles: {}", plan.directory,
+           error ? error.message() : "something else is there");
+    }
+    if (fs::exists(path)) {
+      refuse_other_settings(plan, settings);
+      for (const auto& entry : fs::directory_iterator(plan.directory)) {
+        if (is_left_over(entry.path().filename().string())) fs::remove(entry.path(), error);
+      }
+      return;
+    }
+    for (const auto& entry : fs::directory_iterator(plan.directory)) {
+      if (is_left_over(entry.path().filename().string())) continue;
+      fail(ExitCode::input,
+           "{}: is not a directory of tiles: it has no {}, but {}; remove it, or choose another "
+           "--output",
+           plan.directory, settings_name, entry.path().filename().string());
+    }
+    write_whole(path, settings);
+  });
+}
+
+std::vector<TileJob> missing_tiles(const Communicator& comm, const TilePlan& plan) {
+  const std::vector<TileJob> jobs = all_tiles(plan);
+  std::vector<std::int64_t> missing(jobs.size());  // rank 0's view counts
+  attempt_on_root(comm, [&] {
+    for (std::size_t t = 0; t < jobs.size(); ++t) missing[t] = is_good(plan, jobs[t]) ? 0 : 1;
+  });
+  sum(comm, missing);
+  std::vector<TileJob> left;
+  for (std::size_t t = 0; t < jobs.size(); ++t) {
+    if (missing[t] != 0) left.push_back(jobs[t]);
+  }
+  return left;
+}
+
+void make_tiles(const Problem& problem, const TilePlan& plan, const std::vector<TileJob>& jobs,
+                const Progress& progress) {
+  const auto count = static_cast<std::int64_t>(jobs.size());
+  SampleCache cache(problem, plan);
+  SharedCounter counter(problem.comm);
+  std::optional<Error> problem_here;
+  try {
+    std::vector<double> entries;
+    for (std::int64_t t = counter.take(); t < count; t = counter.take()) {
+      make_tile(problem, plan, jobs[static_cast<std::size_t>(t)], cache, entries);
+      if (progress) progress(static_cast<double>(t + 1) / static_cast<double>(count));
+    }
+  } catch (...) {
+    problem_here = current_problem();
+    (void)counter.take(count);  // leaves the others nothing to do
+  }
+  agree(problem.comm, problem_here);
+}
+
+void remove_tiles(const TilePlan& plan) {
+  std::error_code ignored;
+  for (const TileJob& job : all_tiles(plan)) fs::remove(tile_path(plan, job), ignored);
+  fs::remove(fmt::format("{}/{}", plan.directory, settings_name), ignored);
+  fs::remove(plan.directory, ignored);
+}
+
+}  // namespace stepwise
