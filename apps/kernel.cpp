@@ -76,7 +76,7 @@ void compute_kernel(const Communicator& comm, KernelConfig config, const std::st
   PairSource pairs =
       report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(settings); }); });
   const Problem problem = pose(comm, settings, pairs);
-  config.tile = config.tile.value_or(default_tile(problem.samples));
+  config.tile = config.tile.value_or(default_tile(problem.kernel, problem.samples));
   const TilePlan plan{settings.output + ".tiles", problem.samples, test_count(pairs), *config.tile,
                       config.precision == "single"};
   open_tile_directory(comm, plan, entry_settings(config, problem.convention));

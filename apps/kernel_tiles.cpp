@@ -21,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* settings_name = "settings.ini";
-constexpr std::int64_t strip_cols = 32;  // that a thread evaluates at once
 
 Range rows_of(std::int64_t number, std::int64_t tile, std::int64_t end) {
   return {number * tile, std::min((number + 1) * tile, end)};
@@ -158,11 +157,7 @@ void make_tile(const Problem& problem, const TilePlan& plan, const TileJob& job,
   const Samples& y = cache.train(job.j);
   entries.resize(static_cast<std::size_t>(x.count * y.count));
   const MatrixView<double> tile{entries.data(), x.count, y.count, x.count};
-#pragma omp parallel for schedule(dynamic)
-  for (std::int64_t col = 0; col < y.count; col += strip_cols) {
-    const Range cols{col, std::min(col + strip_cols, y.count)};
-    evaluate(problem.kernel, x, {0, x.count}, y, cols, tile.block(0, col, x.count, cols.size()));
-  }
+  evaluate_threaded(problem.kernel, x, {0, x.count}, y, {0, y.count}, tile);
   // Symmetric to the bit.
   for (std::int64_t j = 0; j < tile.cols && !job.test && job.i == job.j; ++j) {
     for (std::int64_t i = 0; i < j; ++i) tile(i, j) = tile(j, i);

@@ -6,19 +6,22 @@
 
 #include "kernel_config.hpp"
 #include "stepwise/core/error.hpp"
+#include "stepwise/kernel/tile_shape.hpp"
 
 namespace stepwise {
 
 std::vector<Option> kernel_command_options(KernelConfig& c) {
   constexpr std::int64_t largest_tile = 65'536;
-  return joined({output_options(c.problem),
-                 {choice_option("precision", "what is stored of each entry", c.precision, {"double", "single"})},
-                 data_options(c.problem),
-                 kernel_options(c.problem),
-                 {auto_option("kernel.tile", "SIZE",
-                              "rows and columns evaluated and stored at once, even; auto: 256, fewer for few samples",
-                              c.tile, 2, largest_tile)},
-                 second_kernel_options(c.problem)});
+  return joined(
+      {output_options(c.problem),
+       {choice_option("precision", "what is stored of each entry", c.precision, {"double", "single"})},
+       data_options(c.problem),
+       kernel_options(c.problem),
+       {auto_option(
+           "kernel.tile", "SIZE",
+           "rows and columns evaluated and stored at once, even; auto: 256, fewer for few samples or slow kernels",
+           c.tile, 2, largest_tile)},
+       second_kernel_options(c.problem)});
 }
 
 void check_consistency(const KernelConfig& c) {
@@ -32,8 +35,8 @@ void check_consistency(const KernelConfig& c) {
   if (c.tile.value_or(0) % 2 != 0) fail(ExitCode::input, "--kernel.tile is {}, must be even", *c.tile);
 }
 
-std::int64_t default_tile(std::int64_t samples) {
-  constexpr std::int64_t largest = 256;
+std::int64_t default_tile(const Kernel& kernel, std::int64_t samples) {
+  const std::int64_t largest = std::min<std::int64_t>(tile_shape(kernel).rows, 256);
   constexpr std::int64_t tiles_a_side = 8;
   return std::clamp<std::int64_t>(samples / tiles_a_side / 2 * 2, 2, largest);
 }

@@ -24,7 +24,7 @@ void check_consistency(const KernelConfig& config);
 
 /// Side of a tile of an N x N matrix unless asked for: some hundred milliseconds of work for a slow kernel, and for few
 /// samples still some for everybody. No function of the number of ranks, so that any number can go on. Even.
-[[nodiscard]] std::int64_t default_tile(std::int64_t samples);
+[[nodiscard]] std::int64_t default_tile(const Kernel& kernel, std::int64_t samples);
 
 /// What the entries of the matrix depend on, one setting a line; with every "auto" resolved.
 [[nodiscard]] std::string entry_settings(KernelConfig config, const std::string& convention);

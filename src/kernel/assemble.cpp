@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "kernel/threads.hpp"
-#include "kernel/tile_shape.hpp"
 #include "stepwise/dist/pblas.hpp"
+#include "stepwise/kernel/tile_shape.hpp"
 
 namespace stepwise {
 namespace {

@@ -7,6 +7,28 @@
 #include "stepwise/kernel/evaluate.hpp"
 
 namespace stepwise {
+
+template <class T>
+Modality<T> modality(const BasicSamples<T>& x, Range range, int which, std::int64_t features) {
+  Modality<T> found;
+  found.samples.features = features;
+  for (std::int64_t i = range.begin; i < range.end; ++i) {
+    const T* sample = x.sample(i);
+    if ((sample[0] != 0 ? 1 : 0) != which) continue;
+    found.places.push_back(i - range.begin);
+    found.samples.data.insert(found.samples.data.end(), sample + 1, sample + 1 + features);
+    found.samples.squared_norms.push_back(
+        static_cast<T>(std::accumulate(sample + 1, sample + 1 + features, 0.0, [](double sum, T number) {
+          return sum + static_cast<double>(number) * static_cast<double>(number);
+        })));
+  }
+  found.samples.count = std::ssize(found.places);
+  return found;
+}
+
+template Modality<double> modality(const Samples&, Range, int, std::int64_t);
+template Modality<float> modality(const SingleSamples&, Range, int, std::int64_t);
+
 namespace {
 
 /// A tile of its own.
@@ -33,39 +55,9 @@ void for_each_entry(MatrixView<T> out, const Change& change) {
 /// 1 / sqrt(k(x, x)), or 0.
 template <class T>
 std::vector<T> inverse_lengths(const Kernel& kernel, const BasicSamples<T>& x, Range samples) {
-  std::vector<T> result;
-  result.reserve(static_cast<std::size_t>(samples.size()));
-  for (std::int64_t i = samples.begin; i < samples.end; ++i) {
-    T square = 0;
-    evaluate(kernel, x, {i, i + 1}, x, {i, i + 1}, {&square, 1, 1, 1});
-    result.push_back(square > 0 ? 1 / std::sqrt(square) : T{0});
-  }
+  std::vector<T> result = diagonal(kernel, x, samples);
+  for (T& entry : result) entry = entry > 0 ? 1 / std::sqrt(entry) : T{0};
   return result;
-}
-
-/// Some samples of one modality, as its kernel wants them, and where they stand in the range they come from.
-template <class T>
-struct Modality {
-  BasicSamples<T> samples;
-  std::vector<std::int64_t> places;
-};
-
-template <class T>
-Modality<T> pick(const BasicSamples<T>& x, Range range, int which, std::int64_t features) {
-  Modality<T> found;
-  found.samples.features = features;
-  for (std::int64_t i = range.begin; i < range.end; ++i) {
-    const T* sample = x.sample(i);
-    if ((sample[0] != 0 ? 1 : 0) != which) continue;
-    found.places.push_back(i - range.begin);
-    found.samples.data.insert(found.samples.data.end(), sample + 1, sample + 1 + features);
-    found.samples.squared_norms.push_back(
-        static_cast<T>(std::accumulate(sample + 1, sample + 1 + features, 0.0, [](double sum, T number) {
-          return sum + static_cast<double>(number) * static_cast<double>(number);
-        })));
-  }
-  found.samples.count = std::ssize(found.places);
-  return found;
 }
 
 template <class T>
@@ -108,8 +100,8 @@ struct Evaluate {
     for_each_entry(out, [](T& entry, auto, auto) { entry = 0; });
     for (int which = 0; which < 2; ++which) {
       const std::int64_t features = which == 0 ? k.features_a : k.features_b;
-      const Modality<T> left = pick(x, rows, which, features);
-      const Modality<T> right = pick(y, cols, which, features);
+      const Modality<T> left = modality(x, rows, which, features);
+      const Modality<T> right = modality(y, cols, which, features);
       const std::int64_t m = left.samples.count;
       const std::int64_t n = right.samples.count;
       if (m == 0 || n == 0) continue;

@@ -11,6 +11,7 @@
 #include "kernel/precomputed.hpp"
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/gemm.hpp"
+#include "stepwise/kernel/tile_shape.hpp"
 
 namespace stepwise {
 namespace {
@@ -203,25 +204,6 @@ void evaluate_in(const Kernel& kernel, const BasicSamples<T>& x, Range rows, con
 
 }  // namespace
 
-void check_samples(const Kernel& kernel, const Samples& samples) {
-  const auto* network = std::get_if<Network>(&kernel);
-  if (network == nullptr || samples.count == 0) return;
-  const bool by_quadrature = std::any_of(network->layers.begin(), network->layers.end(), [](const Layer& layer) {
-    const auto* activation = std::get_if<Activation>(&layer);
-    return activation != nullptr && std::holds_alternative<ScalarActivation>(*activation);
-  });
-  if (!by_quadrature) return;
-  if (has_image_layers(*network)) {
-    for (std::int64_t i = 0; i < samples.count; ++i) {
-      double diagonal = 0;
-      evaluate(kernel, samples, {i, i + 1}, samples, {i, i + 1}, {&diagonal, 1, 1, 1});
-    }
-    return;
-  }
-  const double largest = *std::max_element(samples.squared_norms.begin(), samples.squared_norms.end());
-  (void)Signals<double>(network->layers, {largest / static_cast<double>(samples.features)});
-}
-
 void evaluate(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols,
               MatrixView<double> out) {
   evaluate_in(kernel, x, rows, y, cols, out);
@@ -230,6 +212,37 @@ void evaluate(const Kernel& kernel, const Samples& x, Range rows, const Samples&
 void evaluate(const Kernel& kernel, const SingleSamples& x, Range rows, const SingleSamples& y, Range cols,
               MatrixView<float> out) {
   evaluate_in(kernel, x, rows, y, cols, out);
+}
+
+template <class T>
+std::vector<T> diagonal(const Kernel& kernel, const BasicSamples<T>& x, Range range) {
+  if (const auto* network = std::get_if<Network>(&kernel); network != nullptr && has_image_layers(*network)) {
+    return image_diagonal(*network, x, range);
+  }
+  std::vector<T> result(static_cast<std::size_t>(range.size()));
+  for (std::int64_t i = range.begin; i < range.end; ++i) {
+    evaluate(kernel, x, {i, i + 1}, x, {i, i + 1}, {&result[static_cast<std::size_t>(i - range.begin)], 1, 1, 1});
+  }
+  return result;
+}
+
+template std::vector<double> diagonal(const Kernel&, const Samples&, Range);
+template std::vector<float> diagonal(const Kernel&, const SingleSamples&, Range);
+
+void evaluate_threaded(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols,
+                       MatrixView<double> out) {
+  // Strips of few columns, so that there are some for every thread.
+  constexpr std::int64_t strip = 64;
+  const std::int64_t tile_rows = tile_shape(kernel).rows;
+#pragma omp parallel for collapse(2) schedule(dynamic)
+  for (std::int64_t j = 0; j < cols.size(); j += strip) {
+    for (std::int64_t i = 0; i < rows.size(); i += tile_rows) {
+      const std::int64_t m = std::min(tile_rows, rows.size() - i);
+      const std::int64_t n = std::min(strip, cols.size() - j);
+      evaluate(kernel, x, {rows.begin + i, rows.begin + i + m}, y, {cols.begin + j, cols.begin + j + n},
+               out.block(i, j, m, n));
+    }
+  }
 }
 
 }  // namespace stepwise

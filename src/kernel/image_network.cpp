@@ -26,6 +26,25 @@ std::vector<double> readout_variances(const std::vector<ImageGroup<T>>& groups, 
   return variances;
 }
 
+/// Takes the pairs of images `first`, ... and `col` from the readout through the head. `out` holds c, and then k.
+template <class T>
+void finish(NetworkKernel which, const ImagePlan& plan, const Signals<T>& rows, std::int64_t first, std::int64_t count,
+            const Signals<T>& cols, std::int64_t col, const T* distance, const T* ntk, T* out) {
+  PairColumn<T> pairs;
+  const T* r = rows.before(0) + first;
+  const T s = cols.before(0)[col];
+  for (std::int64_t i = 0; i < count; ++i) {
+    const T product = 2 * r[i] * s;
+    // Behind gap only c is known; after flatten the distance is, which tells near-duplicates apart.
+    const T minus = plan.global ? product - 2 * out[i] : distance[i] - (r[i] - s) * (r[i] - s);
+    pairs.minus[i] = std::max(minus, T{0});
+    pairs.plus[i] = std::max(2 * product - pairs.minus[i], T{0});
+    pairs.gap[i] = (r[i] - s) * (r[i] + s);
+    pairs.ntk[i] = ntk[i];
+  }
+  network_column<T>(plan.head, which, rows, first, count, cols, col, pairs, out);
+}
+
 }  // namespace
 
 template <class T>
@@ -58,30 +77,40 @@ void evaluate_images(const Network& network, const BasicSamples<T>& x, Range row
   }
   const Signals<T> row_signals(plan.head, readout_variances(row_groups, out.rows));
   const Signals<T> col_signals(plan.head, readout_variances(col_groups, out.cols));
-  PairColumn<T> pairs;
   for (std::int64_t j = 0; j < out.cols; ++j) {
     for (std::int64_t first = 0; first < out.rows; first += column_chunk) {
       const std::int64_t count = std::min(column_chunk, out.rows - first);
-      T* column = out.column(j) + first;
-      const T* r = row_signals.before(0) + first;
-      const T s = col_signals.before(0)[j];
-      const T* near = distance.data() + first + j * out.rows;
-      for (std::int64_t i = 0; i < count; ++i) {
-        const T product = 2 * r[i] * s;
-        // Behind gap only c is known; after flatten the distance is, which tells near-duplicates apart.
-        const T minus = plan.global ? product - 2 * column[i] : near[i] - (r[i] - s) * (r[i] - s);
-        pairs.minus[i] = std::max(minus, T{0});
-        pairs.plus[i] = std::max(2 * product - pairs.minus[i], T{0});
-        pairs.gap[i] = (r[i] - s) * (r[i] + s);
-        pairs.ntk[i] = ntk[static_cast<std::size_t>(first + i + j * out.rows)];
-      }
-      network_column<T>(plan.head, network.which, row_signals, first, count, col_signals, j, pairs, column);
+      const std::int64_t at = first + j * out.rows;
+      finish(network.which, plan, row_signals, first, count, col_signals, j, distance.data() + at, ntk.data() + at,
+             out.column(j) + first);
     }
   }
+}
+
+template <class T>
+std::vector<T> image_diagonal(const Network& network, const BasicSamples<T>& x, Range range) {
+  const ImagePlan plan = plan_images(network);
+  ImageWalk<T> walk(plan, network.which);
+  std::vector<T> diagonal(static_cast<std::size_t>(range.size()));
+  T sums[3 * lanes<T>];
+  for (std::int64_t first = range.begin; first < range.end; first += lanes<T>) {
+    const ImageGroup<T> group = walk.prepare(x, first, range.end);
+    walk.readout(group, group, sums);
+    const Signals<T> signals(plan.head, group.readout);
+    for (std::int64_t lane = 0; lane < std::min(lanes<T>, range.end - first); ++lane) {
+      T* entry = diagonal.data() + (first - range.begin + lane);
+      *entry = sums[lane];
+      finish(network.which, plan, signals, lane, 1, signals, lane, sums + lanes<T> + lane, sums + 2 * lanes<T> + lane,
+             entry);
+    }
+  }
+  return diagonal;
 }
 
 template void evaluate_images(const Network&, const Samples&, Range, const Samples&, Range, MatrixView<double>);
 template void evaluate_images(const Network&, const SingleSamples&, Range, const SingleSamples&, Range,
                               MatrixView<float>);
+template std::vector<double> image_diagonal(const Network&, const Samples&, Range);
+template std::vector<float> image_diagonal(const Network&, const SingleSamples&, Range);
 
 }  // namespace stepwise

@@ -23,4 +23,8 @@ template <class T>
 void evaluate_images(const Network& network, const BasicSamples<T>& x, Range rows, const BasicSamples<T>& y, Range cols,
                      MatrixView<T> out);
 
+/// k(x_i, x_i) for i in `range`, lanes<T> images at once.
+template <class T>
+[[nodiscard]] std::vector<T> image_diagonal(const Network& network, const BasicSamples<T>& x, Range range);
+
 }  // namespace stepwise

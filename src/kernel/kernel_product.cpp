@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "kernel/threads.hpp"
-#include "kernel/tile_shape.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
+#include "stepwise/kernel/tile_shape.hpp"
 
 namespace stepwise {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernel/tile_shape.hpp"
+#include "stepwise/kernel/tile_shape.hpp"
 
 #include <algorithm>
 #include <variant>

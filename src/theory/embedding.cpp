@@ -98,7 +98,7 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
       const Samples samples = read_batch(batch);
       std::fill(sums.begin(), sums.end(), 0.0);
       if (own == 0) return;
-      evaluate(kernel, train, {0, own}, samples, {0, size}, {tile.data(), own, size, own});
+      evaluate_threaded(kernel, train, {0, own}, samples, {0, size}, {tile.data(), own, size, own});
       gemm(1, Transpose::no, weights.local(), Transpose::no, {tile.data(), own, size, own}, 0,
            {sums.data(), d, size, d});
     });

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <vector>
+
+#include "stepwise/core/index.hpp"
 #include "stepwise/core/matrix_view.hpp"
 #include "stepwise/kernel/kernel.hpp"
 #include "stepwise/kernel/samples.hpp"
@@ -27,5 +30,16 @@ void check_samples(const Kernel& kernel, const Samples& samples);
 void evaluate(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols, MatrixView<double> out);
 void evaluate(const Kernel& kernel, const SingleSamples& x, Range rows, const SingleSamples& y, Range cols,
               MatrixView<float> out);
+
+/// The same by all threads of this rank, tile by tile. Local.
+void evaluate_threaded(const Kernel& kernel, const Samples& x, Range rows, const Samples& y, Range cols,
+                       MatrixView<double> out);
+
+/// k(x_i, x_i) for i in `range`. Local; thread-safe.
+template <class T>
+[[nodiscard]] std::vector<T> diagonal(const Kernel& kernel, const BasicSamples<T>& x, Range range);
+
+extern template std::vector<double> diagonal(const Kernel&, const Samples&, Range);
+extern template std::vector<float> diagonal(const Kernel&, const SingleSamples&, Range);
 
 }  // namespace stepwise
