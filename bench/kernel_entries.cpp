@@ -2,7 +2,8 @@
 //
 //   bench_kernel_entries NETWORK [images = 64] [side = 20] [repeats = 3] [double | single] [ntk | nngp]
 //
-// One process, OMP_NUM_THREADS threads. bench/kernel_entries.py runs it beside NumPy.
+// OMP_NUM_THREADS threads on each rank; with gap a tile of 64 x 64 entries is one thread's work, so few images want
+// more ranks. bench/kernel_entries.py runs it beside NumPy.
 
 #include <mpi.h>
 
@@ -20,20 +21,22 @@ namespace {
 using namespace stepwise;
 
 template <class T>
-double seconds(const Network& network, const BasicSamples<T>& samples, const Communicator& comm, int repeats) {
+double seconds(const Network& network, const BasicSamples<T>& own, const Communicator& comm, std::int64_t count,
+               int repeats) {
   const Kernel kernel = network;
-  KernelProduct<T> product(kernel, samples, comm, samples.count, 2);
+  KernelProduct<T> product(kernel, own, comm, count, 2);
   std::vector<double> times;
   for (int i = 0; i < repeats; ++i) {
+    MPI_Barrier(comm.raw());
     const Stopwatch watch;
     product.store({});
-    times.push_back(watch.seconds());
+    times.push_back(max(comm, watch.seconds()));
   }
   return bench::median(times);
 }
 
 void run(int argc, char** argv) {
-  const Communicator comm(MPI_COMM_SELF);
+  const Communicator comm(MPI_COMM_WORLD);
   const std::string word = [&](int n) -> std::string { return argc > n ? argv[n] : ""; }(5);
   const bool single = word == "single";
   const ImagePairs source{.train = DeadLeaves{},
@@ -45,15 +48,17 @@ void run(int argc, char** argv) {
   Network network{argc > 6 && std::string(argv[6]) == "nngp" ? NetworkKernel::nngp : NetworkKernel::ntk,
                   parse_layers(argc > 1 ? argv[1] : "fc-3", {}), sample_shape(source)};
   validate(network);
-  std::vector<std::int64_t> numbers(static_cast<std::size_t>(count));
-  std::iota(numbers.begin(), numbers.end(), 0);
+  const Range share = sample_share(comm, count, 2, comm.rank());
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(share.size()));
+  std::iota(numbers.begin(), numbers.end(), share.begin);
   const std::int64_t features = network.input.size();
-  std::vector<double> data(static_cast<std::size_t>(count * features));
-  read_samples(source, numbers, {data.data(), features, count, features});
+  std::vector<double> data(static_cast<std::size_t>(share.size() * features));
+  read_samples(source, numbers, {data.data(), features, share.size(), features});
   const Samples samples = make_samples(features, std::move(data));
   const auto repeats = static_cast<int>(bench::argument(argc, argv, 4, 3));
-  const double time =
-      single ? seconds(network, to_single(samples), comm, repeats) : seconds(network, samples, comm, repeats);
+  const double time = single ? seconds(network, to_single(samples), comm, count, repeats)
+                             : seconds(network, samples, comm, count, repeats);
+  if (comm.rank() != 0) return;
   const double entries = 0.5 * static_cast<double>(count) * static_cast<double>(count + 1);
   fmt::print("BENCH name=kernel_entries images={} seconds={:.5g} entries_per_s={:.5g}\n", count, time, entries / time);
 }

@@ -95,3 +95,56 @@ def standard(depth: int, width: int, weight: float, bias: float) -> Kernel:
         return theta
 
     return of_two(gram)
+
+
+def cntk_images(shape: tuple[int, int, int], convolutions: int, size: int = 3, gap: bool = False,
+                first_and_last: bool = True) -> Kernel:
+    """Arora et al. 2019, section 4, convolutions x (convolution, ReLU), then flatten or gap and a dense layer. Images
+    are rows of channels x height x width numbers; covariances s, t are indexed by a pixel of one and of the other."""
+    channels, height, width = shape
+    reach = size // 2
+
+    def patches(s: np.ndarray) -> np.ndarray:
+        """Sums over the patches around both pixels, without a divisor; what lies beyond an edge is 0."""
+        padded = np.pad(s, reach)
+        return sum(padded[dy:dy + height, dx:dx + width, dy:dy + height, dx:dx + width]
+                   for dy in range(size) for dx in range(size))
+
+    def lengths(x: np.ndarray) -> list[np.ndarray]:
+        """sqrt(s(p, p)) of an image with itself behind each convolution: there a ReLU's s is c/2 times what enters."""
+        result = []
+        s = np.einsum("cij,ckl->ijkl", x, x)
+        for _ in range(convolutions):
+            s = patches(s)
+            result.append(np.sqrt(np.einsum("ijij->ij", s)))
+            s = relu(s, result[-1], result[-1])[0]
+        return result
+
+    def relu(s: np.ndarray, of_x: np.ndarray, of_y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """c E[phi phi] and c E[phi' phi'], c = 2 / size^2."""
+        product = of_x[:, :, None, None] * of_y[None, None, :, :]
+        cosine = s / product
+        cosine = np.where(cosine > 1 - 1e-13, 1, np.maximum(cosine, -1))  # an image and itself
+        angle = np.arccos(cosine)
+        c = 2 / size**2
+        return (c / (2 * np.pi) * (cosine * (np.pi - angle) + np.sqrt(1 - cosine**2)) * product,
+                c / (2 * np.pi) * (np.pi - angle))
+
+    def entry(x: np.ndarray, y: np.ndarray, of_x: list[np.ndarray], of_y: list[np.ndarray]) -> float:
+        s = patches(np.einsum("cij,ckl->ijkl", x, y))
+        t = s if first_and_last else np.zeros_like(s)
+        for layer in range(convolutions):
+            s, slope = relu(s, of_x[layer], of_y[layer])
+            t = t * slope + s
+            if layer < convolutions - 1:
+                s, t = patches(s), patches(t)
+        if not first_and_last:
+            t = t - s
+        return float(np.mean(t) if gap else np.einsum("ijij->", t))
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        x, y = (z.reshape(-1, channels, height, width) for z in (x, y))
+        of_x, of_y = ([lengths(image) for image in z] for z in (x, y))
+        return np.array([[entry(a, b, p, q) for b, q in zip(y, of_y)] for a, p in zip(x, of_x)])
+
+    return kernel
