@@ -270,7 +270,7 @@ SecondOpinion second_opinion(const Problem& problem, const std::string& method, 
   // gamma by gamma a^T E a, where |a|^2 <= lambda_1 / (2n gamma)^2.
   for (const ContrastiveModes* each : {&modes, &others}) {
     if (!each->negative) continue;
-    const double n = static_cast<double>(problem.samples);
+    const auto n = static_cast<double>(problem.samples);
     const double gamma = modes.gamma[static_cast<std::size_t>(modes.dual.width - 1)];
     allowed += 2 * std::abs(each->negative->smallest) * *problem.stored_trace / (n * n * gamma * modes.gamma.front());
   }

@@ -72,7 +72,7 @@ STEPWISE_VECTOR_BODY void box_body(const Field<T>& field, std::int64_t radius, T
   }
 }
 
-template <bool even, class T>
+template <bool Even, class T>
 STEPWISE_VECTOR_BODY void rectify_all(std::int64_t pixels, const RectifierStep<T>& step, const T* __restrict r,
                                       const T* __restrict s, T* __restrict distance, T* __restrict ntk) {
   const T g = step.g;
@@ -84,7 +84,7 @@ STEPWISE_VECTOR_BODY void rectify_all(std::int64_t pixels, const RectifierStep<T
     const T near = distance[at];
     const T minus = std::max(near - (u - v) * (u - v), T(0));
     const T plus = std::max(4 * u * v - minus, T(0));
-    const bool turned = even && plus < minus;
+    const bool turned = Even && plus < minus;
     const auto there = angle(turned ? plus : minus, turned ? minus : plus);
     const T slope = g - q * there.th;
     const T folded = turned ? 2 * (u * u + v * v) - near : near;
