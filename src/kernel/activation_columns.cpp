@@ -40,11 +40,11 @@ STEPWISE_VECTOR_BODY Pair<T> from_distance(T distance, T gap, T r, T s, T ntk) {
 }
 
 /// Rectifiers, with g = E[phi^2] / E[z^2] and q = (1 - slope)^2 / (2 pi): x.y -> q r s sin th + (g - q th) x.y.
-template <class T>
-struct Bend {
+/// even: the absolute value, where antipodal signals become equal ones; asked in the loop it would stop vectorisation.
+template <class T, bool even>
+struct BendAs {
   T g;
   T q;
-  bool even;  ///< the absolute value: antipodal signals become equal ones
 
   STEPWISE_VECTOR_BODY Pair<T> operator()(Pair<T> p, T, T, T, T) const {
     const bool turned = even && p.plus < p.minus;
@@ -56,6 +56,10 @@ struct Bend {
             turned ? -slope : slope};
   }
 };
+template <class T>
+using Bend = BendAs<T, false>;
+template <class T>
+using EvenBend = BendAs<T, true>;
 
 /// For odd functions T(a, b, -c) = -T(a, b, c): `map` sees pairs with c >= 0 only.
 template <class T, class Map>
@@ -199,14 +203,17 @@ STEPWISE_VECTOR_BODY void map_column(const Map& map, std::int64_t count, const P
   const T* __restrict s = lengths.s;
   const T* __restrict r_after = lengths.r_after;
   const T* __restrict s_after = lengths.s_after;
+  T* __restrict minus = pairs.minus;
+  T* __restrict plus = pairs.plus;
+  T* __restrict gap = pairs.gap;
+  T* __restrict ntk = pairs.ntk;
 #pragma omp simd
   for (std::int64_t i = 0; i < count; ++i) {
-    const Pair<T> p =
-        map(Pair<T>{pairs.minus[i], pairs.plus[i], pairs.gap[i], T(1)}, r[i], s[i], r_after[i], s_after[i]);
-    pairs.minus[i] = p.minus;
-    pairs.plus[i] = p.plus;
-    pairs.gap[i] = p.gap;
-    pairs.ntk[i] *= p.ntk;
+    const Pair<T> p = map(Pair<T>{minus[i], plus[i], gap[i], T(1)}, r[i], s[i], r_after[i], s_after[i]);
+    minus[i] = p.minus;
+    plus[i] = p.plus;
+    gap[i] = p.gap;
+    ntk[i] *= p.ntk;
   }
 }
 
@@ -221,6 +228,7 @@ STEPWISE_VECTOR_BODY void map_column(const Map& map, std::int64_t count, const P
   }
 
 STEPWISE_COLUMN_FUNCTION(bend_column, Bend)
+STEPWISE_COLUMN_FUNCTION(even_bend_column, EvenBend)
 STEPWISE_COLUMN_FUNCTION(error_function_column, ErrorFunctionMap)
 STEPWISE_COLUMN_FUNCTION(sine_column, SineMap)
 STEPWISE_COLUMN_FUNCTION(rbf_column, RbfMap)
@@ -238,9 +246,10 @@ struct Activate {
 
   void operator()(const Rectifier& f) const {
     const double jump = 1 - f.negative_slope;
-    bend_column(
-        Bend<T>{static_cast<T>(f.gain()), static_cast<T>(jump * jump / (2 * pi<double>)), f.negative_slope == -1},
-        count, lengths, pairs);
+    const auto g = static_cast<T>(f.gain());
+    const auto q = static_cast<T>(jump * jump / (2 * pi<double>));
+    if (f.negative_slope == -1) return even_bend_column(EvenBend<T>{g, q}, count, lengths, pairs);
+    bend_column(Bend<T>{g, q}, count, lengths, pairs);
   }
   void operator()(const ErrorFunction&) const { error_function_column(ErrorFunctionMap<T>{}, count, lengths, pairs); }
   void operator()(const Gelu&) const;
@@ -251,7 +260,7 @@ struct Activate {
   void operator()(const Sign&) const { sign_column(SignMap<T>{}, count, lengths, pairs); }
   void operator()(const ArcCosine& f) const {
     if (f.order == 0) return step_column(StepMap<T>{}, count, lengths, pairs);
-    if (f.order == 1) return bend_column(Bend<T>{1, 1 / pi<T>, false}, count, lengths, pairs);
+    if (f.order == 1) return bend_column(Bend<T>{1, 1 / pi<T>}, count, lengths, pairs);
     square_column(SquareMap<T>{}, count, lengths, pairs);
   }
   void operator()(const ScalarActivation&) const {}
