@@ -41,13 +41,13 @@ STEPWISE_VECTOR_BODY Pair<T> from_distance(T distance, T gap, T r, T s, T ntk) {
 
 /// Rectifiers, with g = E[phi^2] / E[z^2] and q = (1 - slope)^2 / (2 pi): x.y -> q r s sin th + (g - q th) x.y.
 /// even: the absolute value, where antipodal signals become equal ones; asked in the loop it would stop vectorisation.
-template <class T, bool even>
+template <class T, bool Even>
 struct BendAs {
   T g;
   T q;
 
   STEPWISE_VECTOR_BODY Pair<T> operator()(Pair<T> p, T, T, T, T) const {
-    const bool turned = even && p.plus < p.minus;
+    const bool turned = Even && p.plus < p.minus;
     const T low = turned ? p.plus : p.minus;
     const T high = turned ? p.minus : p.plus;
     const auto there = angle(low, high);
