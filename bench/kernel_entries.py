@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Entries of NTK matrices a second: bench_kernel_entries against the textbook recursion in NumPy, on two cores.
 
-NumPy: inner products by BLAS with two threads, then two Python threads through blocks that stay in the cache, in place.
+NumPy, plain: the recursion as it is usually written, one expression after the other on whole arrays; BLAS has two
+threads, the rest one. A symmetric matrix is evaluated whole, which the rate does not show.
+NumPy, tuned: inner products by BLAS with two threads, then two Python threads through blocks that stay in the cache, in place.
 Fully connected: cosines alone, as ReLU with weight variance 2 keeps lengths. Images: lengths of the signals beforehand;
 flatten takes one image with many others at once, gap the four-dimensional array of a pair; sums over patches along one
 direction after the other. Blocks are timed for a second, and every entry of a block counts.
@@ -14,7 +16,8 @@ pixels: 10 to begin, 19 a convolution (12 of these for sums over patches), 58 a 
 
     bench/kernel_entries.py [--repeats 3] [--only TEXT] [--program build/release/bin/stepwise]
 
-Last lines: BENCH name=kernel_entries network=... side=... numpy_per_s=... stepwise_per_s=... ratio=... single_per_s=...
+Last lines: BENCH name=kernel_entries network=... side=... plain_per_s=... tuned_per_s=...
+    stepwise_per_s=... over_plain=... over_tuned=... single_per_s=... gflops=... of_dgemm=...
 """
 from __future__ import annotations
 
@@ -187,10 +190,60 @@ class Images:
             yield sum(len(values) for values in self.pool.map(lambda i: self.row(i, others), rows))
 
 
-def numpy_rate(peer: Vectors | Images) -> float:
+def plain_relu(c: np.ndarray, t: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """c and t behind a ReLU, from those before and the variances of both sides, which broadcast."""
+    angle = np.pi - np.arctan2(np.sqrt(np.maximum(a * b - c * c, 0)), c)
+    return (np.sqrt(np.maximum(a * b - c * c, 0)) + angle * c) / (2 * np.pi), t * angle / (2 * np.pi)
+
+
+def plain_vectors(images: np.ndarray, depth: int) -> Iterator[int]:
+    """The whole matrix, again and again."""
+    x = images.reshape(len(images), -1)
+    while True:
+        c = 2 * (x @ x.T) / x.shape[1]
+        t = c
+        for _ in range(depth):
+            a = np.diag(c)
+            c, t = plain_relu(c, t, a[:, None], a[None, :])
+            c = 2 * c
+            t = c + 2 * t
+        yield t.size
+
+
+def patch_means(field: np.ndarray, axes: tuple[tuple[int, ...], tuple[int, ...]]) -> np.ndarray:
+    first, second = np.empty_like(field), np.empty_like(field)
+    add_neighbours(field, first, axes[0])
+    add_neighbours(first, second, axes[1])
+    return second / 9
+
+
+def plain_images(images: np.ndarray, depth: int, gap: bool) -> Iterator[int]:
+    """Entries of pairs of images, again and again: one image with all (flatten), or one pair (gap)."""
+    variances = []
+    a = np.mean(images**2, axis=1)
+    for _ in range(depth):
+        a = 2 * patch_means(a, ((1,), (2,)))
+        variances.append(a)
+        a = a / 2
+    while True:
+        x, others = images[0], images[1] if gap else images
+        c = np.einsum("cij,ckl->ijkl" if gap else "cyx,jcyx->jyx", x, others) / 3
+        t = np.zeros_like(c)
+        for layer in range(depth):
+            axes = ((0, 2), (1, 3)) if gap else ((1,), (2,))
+            c = 2 * patch_means(c, axes)
+            t = c + 2 * patch_means(t, axes)
+            own = variances[layer][0]
+            c, t = plain_relu(c, t, own[:, :, None, None] if gap else own,
+                              variances[layer][1][None, None] if gap else variances[layer])
+        yield 1 if gap else len(np.mean(2 * (c + t), axis=(1, 2)))
+
+
+def numpy_rate(steps: Iterator[int]) -> float:
+    """Entries a second."""
     done = 0
     start = time.perf_counter()
-    for entries in peer.steps():
+    for entries in steps:
         done += entries
         seconds = time.perf_counter() - start
         if seconds > SECONDS:
@@ -249,19 +302,23 @@ def measure(program: Path, repeats: int, name: str, side: int, pool: ThreadPoolE
     difference = largest_difference(program, name, images[:CHECKED], peer.entries(CHECKED))
     if not difference < 1e-10:
         sys.exit(f"kernel_entries: {name}, {side} x {side}: the two do not agree, {difference:.2g}")
-    rates: dict[str, list[float]] = {"numpy": [], "double": [], "single": [], "dgemm": []}
+    rates: dict[str, list[float]] = {"plain": [], "tuned": [], "double": [], "single": [], "dgemm": []}
     for _ in range(repeats):
         rates["dgemm"].append(dgemm_rate())
-        rates["numpy"].append(numpy_rate(peer))
+        plain = (plain_vectors(images, LAYERS[name]) if fully_connected
+                 else plain_images(images, LAYERS[name], "gap" in name))
+        rates["plain"].append(numpy_rate(plain))
+        rates["tuned"].append(numpy_rate(peer.steps()))
         for precision in ("double", "single"):
             rates[precision].append(stepwise_rate(program, name, side, precision))
-    numpy, double, single, dgemm = (float(np.median(values)) for values in rates.values())
+    plain_s, tuned, double, single, dgemm = (float(np.median(values)) for values in rates.values())
     work = flops(name, side) * double / 1e9
-    print(f"{name:<10} {side:>4} {flops(name, side):>11.4g} {numpy:>10.4g} {double:>10.4g} {double / numpy:>7.2f} "
-          f"{1e9 / numpy:>11.4g} {1e9 / double:>11.4g} {work:>8.1f} {work / dgemm:>8.2f} {single:>10.4g} "
-          f"{difference:>9.1g}", flush=True)
-    return (f"BENCH name=kernel_entries network={name} side={side} numpy_per_s={numpy:.5g} stepwise_per_s={double:.5g} "
-            f"ratio={double / numpy:.3f} single_per_s={single:.5g} gflops={work:.2f} of_dgemm={work / dgemm:.3f}")
+    print(f"{name:<10} {side:>4} {flops(name, side):>10.4g} {plain_s:>10.4g} {tuned:>10.4g} {double:>10.4g} "
+          f"{double / plain_s:>7.2f} {double / tuned:>7.2f} {1e9 / double:>11.4g} {work:>8.1f} {work / dgemm:>8.2f} "
+          f"{single:>10.4g} {difference:>9.1g}", flush=True)
+    return (f"BENCH name=kernel_entries network={name} side={side} plain_per_s={plain_s:.5g} tuned_per_s={tuned:.5g} "
+            f"stepwise_per_s={double:.5g} over_plain={double / plain_s:.3f} over_tuned={double / tuned:.3f} "
+            f"single_per_s={single:.5g} gflops={work:.2f} of_dgemm={work / dgemm:.3f}")
 
 
 def main() -> int:
@@ -277,8 +334,9 @@ def main() -> int:
     if not rows:
         sys.exit(f"kernel_entries: --only {arguments.only}: no such row")
     print(f"NTK entries a second, {THREADS} cores, NumPy {np.__version__}; medians of {arguments.repeats}\n"
-          f"{'network':<10} {'side':>4} {'flops':>11} {'NumPy/s':>10} {'stepwise/s':>10} {'ratio':>7} "
-          f"{'NumPy ns':>11} {'stepwise ns':>11} {'GFLOP/s':>8} {'of DGEMM':>8} {'single/s':>10} {'difference':>9}",
+          f"{'network':<10} {'side':>4} {'flops':>10} {'plain/s':>10} {'tuned/s':>10} {'stepwise/s':>10} "
+          f"{'/plain':>7} {'/tuned':>7} {'stepwise ns':>11} {'GFLOP/s':>8} {'of DGEMM':>8} {'single/s':>10} "
+          f"{'difference':>9}",
           flush=True)
     with ThreadPoolExecutor(THREADS) as pool:
         lines = [measure(arguments.program, arguments.repeats, name, side, pool) for name, side in rows]

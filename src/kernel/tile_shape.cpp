@@ -43,7 +43,7 @@ TileShape tile_shape(const Kernel& kernel) {
     case EntryCost::pixels:
       return {256, 256, 64};
     case EntryCost::pixel_pairs:
-      return {64, 64, 64};
+      return {64, 32, 64};
     case EntryCost::products:
       break;
   }
