@@ -184,6 +184,11 @@ Range next_part(Range whole, std::int64_t begin, std::int64_t size) {
   return {begin, std::min(begin + size, whole.end)};
 }
 
+/// Numbers in a tile; those near the diagonal are up to `rows` wide.
+std::size_t largest_tile(const TileShape& shape) {
+  return numbers(shape.rows, std::max(shape.rows, shape.cols));
+}
+
 /// The tiles of some rows: with oneself (`self`) what is on and below the diagonal, and little above it.
 std::vector<Tile> tiles_of(const TileShape& shape, Range rows, Range cols, bool self) {
   std::vector<Tile> tiles;
@@ -218,7 +223,7 @@ void KernelProduct<T>::store_strips(const Meeting& meeting, const BasicSamples<T
       tiles.insert(tiles.end(), some.begin(), some.end());
     }
   });
-  const Buffers<T> entries(comm_, numbers(shape.rows, shape.cols));
+  const Buffers<T> entries(comm_, largest_tile(shape));
   std::atomic<std::int64_t> done = 0;
 #pragma omp parallel for schedule(dynamic)
   for (std::size_t t = 0; t < tiles.size(); ++t) {
@@ -271,7 +276,7 @@ void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, 
   // All tiles of a row belong to one thread, so nobody else writes to its part of y, and the order of sums is fixed.
   if (strips_.empty()) {
     const TileShape shape = tile_shape(kernel_);
-    const Buffers<T> entries(comm_, numbers(shape.rows, shape.cols));
+    const Buffers<T> entries(comm_, largest_tile(shape));
     const auto parts = attempt(comm_, [&] {
       std::vector<std::vector<Tile>> rows;
       for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += shape.rows) {

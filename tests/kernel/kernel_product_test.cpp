@@ -79,5 +79,17 @@ TEST(KernelProduct, AgreesWithSumsOverAllSamples) {
   }
 }
 
+/// Slow kernels come in tiles of their own sizes.
+TEST(KernelProduct, TilesOfConvolutionalNetworks) {
+  for (const Layer& readout : {Layer(GlobalAverage{}), Layer(Flatten{})}) {
+    const Kernel kernel = Network{
+        NetworkKernel::ntk, {ConvLayer{}, Activation{Rectifier{}}, ConvLayer{}, readout, AffineLayer{}}, {3, 2, 2}};
+    for (const Tiles tiles : {Tiles::stored, Tiles::evaluated}) {
+      expect_products<double>(kernel, 600, tiles, 50 * std::numeric_limits<double>::epsilon());
+      expect_products<float>(kernel, 150, tiles, 200 * static_cast<double>(std::numeric_limits<float>::epsilon()));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace stepwise
