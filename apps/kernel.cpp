@@ -47,6 +47,7 @@ std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const Ti
   Attributes attributes = run_attributes(
       comm, {"stepwise-kernel", command, config_text(kernel_command_options(config)), config.problem.seed});
   attributes.emplace_back("kernel_convention", problem.convention);
+  attributes.emplace_back("views", problem.pairing.views);
   file.attributes("/", attributes);
   const auto scale = [&](const std::string& name, const std::string& description, std::int64_t count) {
     file.write_scale({"/" + name, "1", description, {}}, name, numbers_to(count));
@@ -79,6 +80,7 @@ void compute_kernel(const Communicator& comm, KernelConfig config, const std::st
   config.tile = config.tile.value_or(default_tile(problem.kernel, problem.samples));
   const TilePlan plan{settings.output + ".tiles", problem.samples, test_count(pairs), *config.tile,
                       config.precision == "single"};
+  check_space(comm, plan);
   open_tile_directory(comm, plan, entry_settings(config, problem.convention));
   const std::vector<TileJob> jobs = missing_tiles(comm, plan);
   const std::int64_t all = tile_count(plan);
@@ -90,7 +92,13 @@ void compute_kernel(const Communicator& comm, KernelConfig config, const std::st
     if (*settings.data.standardize) {
       report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
     }
-    report.stage("kernel tiles", 0, [&](const Progress& progress) { make_tiles(problem, plan, jobs, progress); });
+    try {
+      report.stage("kernel tiles", 0, [&](const Progress& progress) { make_tiles(problem, plan, jobs, progress); });
+    } catch (const CollectiveError& error) {
+      // Of bad input nothing is worth keeping: the next run has other data or settings.
+      if (error.code() == ExitCode::input && comm.rank() == 0) remove_tiles(plan);
+      throw;
+    }
   }
   const std::int64_t size =
       report.stage("write", 0, [&](const auto&) { return gather_tiles(problem, config, plan, command); });

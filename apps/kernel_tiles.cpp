@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -158,6 +159,12 @@ void make_tile(const Problem& problem, const TilePlan& plan, const TileJob& job,
   entries.resize(static_cast<std::size_t>(x.count * y.count));
   const MatrixView<double> tile{entries.data(), x.count, y.count, x.count};
   evaluate_threaded(problem.kernel, x, {0, x.count}, y, {0, y.count}, tile);
+  for (const double entry : entries) {
+    if (std::isfinite(plan.single ? static_cast<double>(static_cast<float>(entry)) : entry)) continue;
+    fail(ExitCode::input,
+         "{}: an entry of the kernel is {}{}: use smaller variances, degrees or offsets, or rescaled data",
+         tile_path(plan, job), entry, plan.single ? ", beyond single precision" : "");
+  }
   // Symmetric to the bit.
   for (std::int64_t j = 0; j < tile.cols && !job.test && job.i == job.j; ++j) {
     for (std::int64_t i = 0; i < j; ++i) tile(i, j) = tile(j, i);
@@ -174,6 +181,22 @@ std::string tile_path(const TilePlan& plan, const TileJob& job) {
 std::int64_t tile_count(const TilePlan& plan) {
   const std::int64_t side = ceil_div(plan.samples, plan.tile);
   return side * (side + 1) / 2 + side * ceil_div(plan.tests, plan.tile);
+}
+
+void check_space(const Communicator& comm, const TilePlan& plan) {
+  attempt_on_root(comm, [&] {
+    const fs::path directory = fs::absolute(plan.directory).parent_path();
+    std::error_code error;
+    const fs::space_info space = fs::space(directory, error);
+    if (error) return;  // what cannot be told is found out by writing
+    const auto samples = static_cast<double>(plan.samples);
+    const auto tests = static_cast<double>(plan.tests);
+    // The tiles of the upper triangle, and the whole matrix beside them.
+    const double needed = (plan.single ? 4 : 8) * (1.5 * samples * samples + 2 * tests * samples);
+    if (needed <= static_cast<double>(space.available)) return;
+    fail(ExitCode::io, "{}: there are {} free, and the kernel of {} samples needs {}: fewer pairs, or another --output",
+         directory.string(), format_bytes(static_cast<double>(space.available)), plan.samples, format_bytes(needed));
+  });
 }
 
 void open_tile_directory(const Communicator& comm, const TilePlan& plan, const std::string& settings) {

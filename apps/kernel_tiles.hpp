@@ -30,6 +30,9 @@ struct TileJob {
 
 [[nodiscard]] std::int64_t tile_count(const TilePlan& plan);
 
+/// Refuses what the disk has no room for, tiles and result together. Collective. @throws CollectiveError(io).
+void check_space(const Communicator& comm, const TilePlan& plan);
+
 /// Makes the directory, or finds the one that an earlier run has left. `settings` is kept there in settings.ini, and
 /// must be what it was. Collective. @throws CollectiveError(input) naming the first setting that differs; (io).
 void open_tile_directory(const Communicator& comm, const TilePlan& plan, const std::string& settings);

@@ -25,12 +25,13 @@ std::vector<Option> kernel_command_options(KernelConfig& c) {
 }
 
 void check_consistency(const KernelConfig& c) {
-  check_consistency(c.problem);
   if (c.problem.kernel.type == "precomputed") {
     fail(ExitCode::input, "--kernel.type precomputed is what stepwise kernel makes: choose another");
   }
+  check_consistency(c.problem);
   if (c.problem.kernel.centre) {
-    fail(ExitCode::input, "--kernel.centre belongs to stepwise solve, which centres stored kernels too: leave it out");
+    fail(ExitCode::input,
+         "--kernel.centre belongs to stepwise solve, which needs the means for new samples: leave it out");
   }
   if (c.tile.value_or(0) % 2 != 0) fail(ExitCode::input, "--kernel.tile is {}, must be even", *c.tile);
 }

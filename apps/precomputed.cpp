@@ -69,6 +69,13 @@ IndexPairs open_index_pairs(SolveConfig& c) {
   pairs.pairs = choose("--data.pairs", c.data.pairs, pairs.train.get(), "", pairs.train->rows / 2);
   const std::int64_t tests = pairs.test == nullptr ? 0 : pairs.test->rows;
   pairs.tests = c.modes || c.data.test ? choose("--data.test", c.data.test, pairs.test.get(), no_tests, tests) : 0;
+  if (c.kernel.normalise && pairs.tests > 0) {
+    fail(ExitCode::input,
+         "--kernel.normalise needs k(x, x) of the test samples, which {} does not hold: give --data.test 0, or "
+         "normalise "
+         "before storing",
+         pairs.test->name);
+  }
   pairs.interleaved = c.kernel.pairing == "interleaved";
   c.data.pairs = pairs.pairs;
   c.data.test = pairs.tests;

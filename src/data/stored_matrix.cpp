@@ -69,8 +69,21 @@ std::optional<FlatMatrix> as_flat(const NumberDataset& dataset, bool single, hid
                     false};
 }
 
+/// What `stepwise kernel` says about its file; other files say nothing.
+void require_pairs_of_two(const h5::Handle& file, const std::string& path) {
+  constexpr const char* name = "views";
+  if (H5Aexists(file, name) <= 0) return;
+  const h5::Handle attribute(H5Aopen(file, name, H5P_DEFAULT), H5Aclose, "opening an attribute");
+  std::int64_t views = 0;
+  h5::check(H5Aread(attribute, H5T_NATIVE_INT64, &views), "reading an attribute");
+  if (views != 2) {
+    fail(ExitCode::input, "{}: has {} views of every sample, but stored kernels are read as pairs of two", path, views);
+  }
+}
+
 StoredMatrix open_dataset(const std::string& path, const std::string& name) {
   const h5::Handle file = h5::open_for_reading(path);
+  require_pairs_of_two(file, path);
   // Looking for a/b/c fails rather than answers where a/b is missing, so each step is looked for.
   for (auto slash = name.find('/', 1); slash != std::string::npos; slash = name.find('/', slash + 1)) {
     if (!has_dataset(file, path, name.substr(0, slash))) fail(ExitCode::input, "{}: has no dataset {}", path, name);

@@ -116,17 +116,17 @@ Layer layer_of(Element& element, const NetworkDefaults& defaults, bool last) {
   const std::string& name = element.name();
   if (name == "dense") return affine_of(element, last ? defaults.readout : defaults.hidden);
   if (name == "conv") {
-    ConvLayer layer{element.argument<std::int64_t>("its size"), affine_of(element, defaults.hidden)};
+    ConvLayer layer{element.argument<std::int64_t>("its size, a whole number,"), affine_of(element, defaults.hidden)};
     if (element.flag("circular")) layer.padding = Padding::circular;
     return layer;
   }
-  if (name == "avgpool") return AveragePool{element.argument<std::int64_t>("its size")};
+  if (name == "avgpool") return AveragePool{element.argument<std::int64_t>("its size, a whole number,")};
   if (name == "flatten") return Flatten{};
   if (name == "gap") return GlobalAverage{};
   if (auto activation = activation_of(element)) return *activation;
   element.refuse(
       fmt::format("there is no such layer; known are dense, conv SIZE [circular], avgpool SIZE, flatten, gap "
-                  "and the activations {}",
+                  "and the activations {}; alone: fc-L, cnn-L, cnn-gap-L, myrtle5, myrtle7, myrtle10",
                   known_activations));
 }
 
