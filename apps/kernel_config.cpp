@@ -146,7 +146,7 @@ bool uses_network(const SolveConfig& config) {
   const auto names_one = [](const std::string& type) {
     for (const FormulaTerm& term : parse_formula(type)) {
       for (const NamedKernel& factor : term.factors) {
-        if (factor.name == "nngp" || factor.name == "ntk" || factor.name == "empirical-ntk") return true;
+        if (is_network_name(factor.name)) return true;
       }
     }
     return false;

@@ -12,6 +12,11 @@ namespace stepwise {
 inline constexpr std::array<const char*, 8> kernel_names{"linear", "polynomial", "rbf",           "laplace",
                                                          "nngp",   "ntk",        "empirical-ntk", "precomputed"};
 
+/// Those of a network that --kernel.network describes.
+[[nodiscard]] constexpr bool is_network_name(std::string_view name) {
+  return name == "nngp" || name == "ntk" || name == "empirical-ntk";
+}
+
 // A formula of kernels: a sum of products of names and numbers, 0.7*ntk + 0.3*rbf*linear. A name may be followed by
 // settings of its own, ntk(depth=5, bias-variance=0.1).
 

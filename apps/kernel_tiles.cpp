@@ -191,8 +191,9 @@ void check_space(const Communicator& comm, const TilePlan& plan) {
     if (error) return;  // what cannot be told is found out by writing
     const auto samples = static_cast<double>(plan.samples);
     const auto tests = static_cast<double>(plan.tests);
-    // The tiles of the upper triangle, and the whole matrix beside them.
-    const double needed = (plan.single ? 4 : 8) * (1.5 * samples * samples + 2 * tests * samples);
+    // The whole matrix, and beside it the tiles, unless an earlier run has left some: those already take their room.
+    const double tiles = fs::exists(plan.directory, error) ? 0 : 0.5 * samples * samples + tests * samples;
+    const double needed = (plan.single ? 4 : 8) * (samples * samples + tests * samples + tiles);
     if (needed <= static_cast<double>(space.available)) return;
     fail(ExitCode::io, "{}: there are {} free, and the kernel of {} samples needs {}: fewer pairs, or another --output",
          directory.string(), format_bytes(static_cast<double>(space.available)), plan.samples, format_bytes(needed));

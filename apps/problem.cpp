@@ -32,10 +32,6 @@ Mapped behind(const TangentFeatures& map) {
   return {map.kernel, describe(map.of), map.count};
 }
 
-}  // namespace
-
-namespace {
-
 /// Nothing where the kernel takes the samples themselves. Collective. @throws CollectiveError(input or memory).
 std::optional<FeatureMap> draw_map(const Communicator& comm, const SolveConfig& config, const Kernel& kernel,
                                    std::int64_t inputs) {

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "kernel_config.hpp"
+#include "kernel_formula.hpp"
 #include "precomputed.hpp"
 #include "stepwise/core/error.hpp"
 #include "stepwise/kernel/network_text.hpp"
@@ -384,7 +385,7 @@ Kernel make_kernel(SolveConfig& c, const ImageShape& shape) {
   if (c.kernel.length_scale == 0) c.kernel.length_scale = std::sqrt(static_cast<double>(shape.size()));
   c.kernel.readout_weight_variance = c.kernel.readout_weight_variance.value_or(c.kernel.weight_variance);
   c.kernel.readout_bias_variance = c.kernel.readout_bias_variance.value_or(c.kernel.bias_variance);
-  const bool network = c.kernel.type == "nngp" || c.kernel.type == "ntk" || c.kernel.type == "empirical-ntk";
+  const bool network = is_network_name(c.kernel.type);
   if (network && c.kernel.network == "auto") c.kernel.network = fmt::format("fc-{}", c.kernel.depth);
   Kernel kernel = LinearKernel{};
   if (c.kernel.type == "polynomial") kernel = PolynomialKernel{c.kernel.degree, c.kernel.offset};
