@@ -4,6 +4,7 @@
 
 #include "kernel.hpp"
 #include "solve.hpp"
+#include "stepwise/cli/stall_watch.hpp"
 
 namespace stepwise {
 namespace {
@@ -42,6 +43,7 @@ Command solve_command() {
           [settings] { return with_run_options(solve_options(settings->solve), settings->run); },
           [settings] { check_consistency(settings->solve); },
           [settings](const Communicator& comm, const std::string& command_line) {
+            const StallWatch watch(comm, settings->run.stall_limit);
             solve(comm, settings->solve, settings->run, command_line);
           }};
 }
@@ -54,6 +56,7 @@ Command kernel_command() {
           [settings] { return with_run_options(kernel_command_options(settings->kernel), settings->run); },
           [settings] { check_consistency(settings->kernel); },
           [settings](const Communicator& comm, const std::string& command_line) {
+            const StallWatch watch(comm, settings->run.stall_limit);
             compute_kernel(comm, settings->kernel, settings->run, command_line);
           }};
 }

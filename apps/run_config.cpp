@@ -15,6 +15,9 @@ std::vector<Option> run_options(RunConfig& c) {
                   c.restart),
       real_option("checkpoint-interval", "SECONDS", "time between two checkpoints at least", c.checkpoint_interval, 0,
                   1e9),
+      integer_option("stall-limit", "SECONDS",
+                     "end the job when a rank stands still for so long; when it is stopped after 20 s; 0: never",
+                     c.stall_limit, 0, 1'000'000),
   };
 }
 

@@ -15,6 +15,7 @@ struct RunConfig {
   std::string restart;                       ///< directory to go on from; empty: a fresh start
   double checkpoint_interval = 600;          ///< seconds between two checkpoints at least
   std::optional<std::int64_t> max_walltime;  ///< seconds; nothing: what SLURM says is left
+  std::int64_t stall_limit = 300;            ///< seconds that a rank may stand still; 0: for ever
 };
 
 /// The options bound to `config`, which must outlive them.
