@@ -4,6 +4,7 @@
 //
 // MOMENT: the N-th (from 1) call on that rank of
 //   allreduce       MPI_Allreduce
+//   allreduce:PART  the same, once a file whose name has PART in it has been opened
 //   open:PART       open() of a file whose name has PART in it
 //   write:PART      write() or one of its relatives to such a file
 //   malloc:BYTES    malloc() of so many bytes or more
@@ -13,6 +14,7 @@
 //   null            no memory
 // or before the call the rank ends or stands still:
 //   throw, exit, _exit, abort, segv, fpe, kill, mpi_abort, stop (SIGSTOP), sleep (for ever)
+// or it only keeps the others waiting: busy (for 12 s)
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <mpi.h>
@@ -67,6 +69,7 @@ Fault& fault() {
 }
 
 std::atomic<long> calls = 0;
+std::atomic<bool> opened = false;
 volatile int* volatile nowhere = nullptr;
 
 bool wants(const char* word) {
@@ -91,6 +94,10 @@ void end_or_stand_still() {
   if (wants("kill")) std::raise(SIGKILL);
   if (wants("stop")) std::raise(SIGSTOP);
   while (wants("sleep")) pause();
+  if (wants("busy")) {
+    const double start = MPI_Wtime();
+    while (MPI_Wtime() - start < 12) continue;
+  }
 }
 
 /// True when this call shall fail; may not return at all.
@@ -108,6 +115,10 @@ bool moment_is(const char* moment) {
 
 bool file_strikes(const char* moment, const char* name) {
   return moment_is(moment) && name != nullptr && std::strstr(name, fault().part) != nullptr && strikes();
+}
+
+void note_open(const char* name) {
+  if (moment_is("allreduce") && name != nullptr && std::strstr(name, fault().part) != nullptr) opened = true;
 }
 
 bool write_strikes(int descriptor) {
@@ -138,7 +149,7 @@ ssize_t spoiled(std::size_t bytes) {
 extern "C" {
 
 int MPI_Allreduce(const void* in, void* out, int count, MPI_Datatype type, MPI_Op op, MPI_Comm comm) {
-  if (moment_is("allreduce")) (void)strikes();
+  if (moment_is("allreduce") && (fault().part[0] == '\0' || opened)) (void)strikes();
   return PMPI_Allreduce(in, out, count, type, op, comm);
 }
 
@@ -157,6 +168,7 @@ void* malloc(std::size_t bytes) {
     va_start(more, flags);                                                             \
     const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : 0;             \
     va_end(more);                                                                      \
+    note_open(path);                                                                   \
     if (file_strikes("open", path) && wanted_error() != 0) {                           \
       errno = wanted_error();                                                          \
       return -1;                                                                       \
