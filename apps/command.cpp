@@ -4,6 +4,7 @@
 
 #include "kernel.hpp"
 #include "solve.hpp"
+#include "stepwise/cli/stall_watch.hpp"
 
 namespace stepwise {
 namespace {
@@ -45,6 +46,7 @@ Command solve_command() {
             check_consistency(settings->solve);
           },
           [settings](const Communicator& comm, const std::string& command_line) {
+            const StallWatch watch(comm, settings->run.stall_limit);
             solve(comm, settings->solve, settings->run, command_line);
           }};
 }
@@ -60,6 +62,7 @@ Command kernel_command() {
             check_consistency(settings->kernel);
           },
           [settings](const Communicator& comm, const std::string& command_line) {
+            const StallWatch watch(comm, settings->run.stall_limit);
             compute_kernel(comm, settings->kernel, settings->run, command_line);
           }};
 }

@@ -49,6 +49,9 @@ std::vector<Option> run_options(RunConfig& c) {
                   "time between two checkpoints; more where they take more than 5 % of it", c.checkpoint_interval, 0,
                   1e9),
       wall_time_option(c.max_walltime),
+      integer_option("stall-limit", "SECONDS",
+                     "end the job when a rank stands still for so long; when it is stopped after 20 s; 0: never",
+                     c.stall_limit, 0, 1'000'000),
   };
 }
 

@@ -1,43 +1,45 @@
 #include "stepwise/cli/run_main.hpp"
 
 #include <fmt/format.h>
+#include <hdf5.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 
+#include "cli/sudden_end.hpp"
 #include "stepwise/dist/agree.hpp"
 
 namespace stepwise {
 namespace {
 
-void complain(const std::string& message) {
-  fmt::print(stderr, "stepwise: error: {}\n", message);
-  std::fflush(stderr);
+[[noreturn]] void abort_with(const Error& error) {
+  abort_job(error.code(), error.what());
 }
 
-[[noreturn]] void abort_job(const Error& error) {
-  int rank = 0;
-  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  complain(fmt::format("[rank {}] {}", rank, error.what()));
-  MPI_Abort(MPI_COMM_WORLD, static_cast<int>(error.code()));
-  std::abort();
-}
-
-/// exit() would let HDF5's exit handler wait for the other ranks for ever.
+/// exit() would end this rank alone.
 [[noreturn]] void on_terminate() {
-  abort_job(current_problem());
+  abort_with(current_problem());
+}
+
+/// Open MPI's own MPI-IO, its default on most file systems, takes no notice when the system writes less than it was
+/// asked to, nor in collective calls of errors: the file is broken and nobody knows. ROMIO, which it has too, goes on
+/// writing and reports. A user's setting counts.
+void choose_mpi_io() {
+  setenv("OMPI_MCA_io", "^ompio", 0);
 }
 
 }  // namespace
 
 int run_main(int argc, char** argv, const std::function<void(const Communicator&)>& body) {
+  H5dont_atexit();  // its exit handler would wait for the other ranks; MPI_Finalize closes HDF5 as well
+  choose_mpi_io();
   int provided = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
   std::set_terminate(on_terminate);
   ExitCode code = ExitCode::done;
   {
     const Communicator world(MPI_COMM_WORLD);
+    announce_sudden_ends(world.rank());
     try {
       body(world);
     } catch (const CollectiveError& error) {
@@ -47,9 +49,10 @@ int run_main(int argc, char** argv, const std::function<void(const Communicator&
       }
       code = error.code();
     } catch (...) {
-      abort_job(current_problem());
+      abort_with(current_problem());
     }
   }
+  expect_end();
   MPI_Finalize();
   return static_cast<int>(code);
 }
