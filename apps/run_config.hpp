@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "stepwise/cli/log.hpp"
 #include "stepwise/cli/options.hpp"
 
 namespace stepwise {
@@ -15,6 +16,9 @@ struct RunConfig {
   std::string restart;                       ///< directory to go on from; empty: a fresh start
   double checkpoint_interval = 600;          ///< seconds between two checkpoints at least
   std::optional<std::int64_t> max_walltime;  ///< seconds; nothing: what SLURM says is left
+  LogSettings log;
+  std::string summary;     ///< file; empty: none
+  bool benchmark = false;  ///< measure DGEMM first
 };
 
 /// The options bound to `config`, which must outlive them.

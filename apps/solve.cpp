@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "find_modes.hpp"
@@ -56,10 +57,33 @@ void predict_training(const SolveConfig& config, SolveResult& result) {
   }
 }
 
+/// For the header of the log.
+Work work_of(const Problem& problem, const std::string& method) {
+  const SolveConfig& config = problem.config;
+  Work work{fmt::format("{}, {} samples of {} numbers, {} modes, seed {}", method, problem.samples, problem.features,
+                        config.modes ? fmt::format("{}", *config.modes) : "all", config.seed),
+            problem.convention};
+  work.direct = method != "krylov" || config.solver.check;
+  if (work.direct) work.grid = problem.grid->shape();
+  work.block = problem.layout.rows.block;
+  return work;
+}
+
+/// For the summary.
+void record(const SolveConfig& config, const SolveResult& result, Report& report) {
+  report.result("output", config.output);
+  report.result("method", result.method);
+  if (result.embedding.gamma.empty()) return;
+  const std::vector<double>& residuals = result.modes.residuals;
+  report.result("modes", static_cast<std::int64_t>(residuals.size()));
+  report.result("residual_max", *std::max_element(residuals.begin(), residuals.end()));
+  report.result("whiteness_error", result.whiteness_error);
+}
+
 }  // namespace
 
-void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*/, const std::string& command) {
-  Report report(comm);
+void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*/, const std::string& command,
+           Report& report) {
   check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
   PairSource pairs =
       report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(config); }); });
@@ -71,6 +95,7 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*
     check_memory(comm, config, second_method(config, result.method), problem.layout, problem.features,
                  "--solver.check also solves by ");
   }
+  report.start(work_of(problem, result.method));
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
   }
@@ -92,9 +117,10 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*
 
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
     return write_result(
-        {comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block, report.stages()},
-        result);
+        {comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block, report}, result);
   });
+  report.moved(static_cast<double>(size));
+  record(config, result, report);
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {
     fmt::print("{}\n{}\n{} written, {}\n", summary(result), timing, config.output,

@@ -66,6 +66,9 @@ class ResultFile {
   void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const double> values);
   void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const std::int64_t> values);
 
+  /// The same of texts, in UTF-8, as long as the longest.
+  void write_names(const DatasetInfo& info, const std::string& dimension, const std::vector<std::string>& names);
+
   /// samples x width, each rank writing its own rows.
   void write_samples(const DatasetInfo& info, const BlockVector& values);
   /// Training samples numbered pair by pair, `views` each, as (views, n, width): all first views, all second views, ...
