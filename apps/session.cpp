@@ -64,10 +64,10 @@ std::string value_of(const Settings& settings, const std::string& name) {
   return "";
 }
 
-/// @throws Error(input) when two of the files that a run writes are one.
-void check_distinct(const Settings& settings) {
+/// @throws Error(input) when two of the files that these settings name are one.
+void check_distinct(const Settings& settings, std::initializer_list<const char*> options) {
   std::vector<std::pair<std::string, fs::path>> files;
-  for (const char* option : {"output", "log-file", "summary-json"}) {
+  for (const char* option : options) {
     const std::string name = value_of(settings, option);
     if (name.empty()) continue;
     std::error_code error;
@@ -124,10 +124,13 @@ const Command& Session::parse(const Communicator& comm, const std::vector<std::s
 
 Report& Session::begin(const Communicator& comm) {
   const auto [changed, all] = settings_of(*command_);
+  attempt_on_root(comm, [&] { check_distinct(all, {"output", "log-file"}); });
+  summary_refused_ = true;
   attempt_on_root(comm, [&] {
-    check_distinct(all);
+    check_distinct(all, {"output", "log-file", "summary-json"});
     if (!summary_name().empty()) check_summary(summary_name());
   });
+  summary_refused_ = false;
   Placement placement = find_placement(comm);
   if (command_->run_config->benchmark) placement.dgemm = spread_of(comm, measure_dgemm(comm));
   report_.emplace(comm, command_->run_config->log, RunInfo{beginning_.command, changed, all, std::move(placement)});
@@ -157,7 +160,7 @@ bool Session::log_end(const Ending& ending) {
 bool Session::end(const Communicator& comm, const Ending& ending) {
   const bool told = log_end(ending);
   const std::string name = summary_name();
-  if (name.empty()) return told;
+  if (name.empty() || summary_refused_) return told;
   const auto peak = static_cast<double>(peak_memory());
   const Spread memory = ending.together ? spread_of(comm, peak) : Spread{peak, peak, peak, comm.rank()};
   const auto write = [&] {

@@ -35,6 +35,7 @@ class Session {
 
   Beginning beginning_;
   std::string summary_;  // as the command line says, even one that is refused
+  bool summary_refused_ = false;
   std::optional<Command> command_;
   std::optional<Report> report_;
 };
