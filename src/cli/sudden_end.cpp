@@ -97,9 +97,14 @@ void expect_end() {
 }
 
 void abort_job(ExitCode code, const std::string& message) {
+  complain(fmt::format("[rank {}] {}", watched.rank, message));
+  abort_job(code);
+}
+
+void abort_job(ExitCode code) {
   constexpr unsigned patience = 10;
   expect_end();
-  complain(fmt::format("[rank {}] {}", watched.rank, message));
+  std::signal(SIGALRM, SIG_DFL);
   alarm(patience);  // should MPI_Abort hang, SIGALRM kills this process
   MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
   for (;;) pause();  // another thread was faster

@@ -16,8 +16,9 @@ void announce_sudden_ends(int rank);
 /// Ends of this process are intended again. Call before MPI_Finalize; local.
 void expect_end();
 
-/// Ends the job: this rank's message, then MPI_Abort. For any thread: all that matters is that the job ends, and where
-/// MPI_Abort cannot end it the death of this process does.
+/// Ends the job by MPI_Abort, after this rank's message if one is given. For any thread: all that matters is that the
+/// job ends, and where MPI_Abort cannot end it the death of this process does.
+[[noreturn]] void abort_job(ExitCode code);
 [[noreturn]] void abort_job(ExitCode code, const std::string& message);
 
 }  // namespace stepwise

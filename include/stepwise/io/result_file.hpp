@@ -68,6 +68,9 @@ class ResultFile {
   void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const double> values);
   void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const std::int64_t> values);
 
+  /// The same of texts, in UTF-8, as long as the longest.
+  void write_names(const DatasetInfo& info, const std::string& dimension, const std::vector<std::string>& names);
+
   /// samples x width, each rank writing the rows `own`: one column of `values` each, which is not copied.
   void write_rows(const DatasetInfo& info, std::int64_t samples, Range own, MatrixView<const double> values);
   /// The same of a block vector.
