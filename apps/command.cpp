@@ -41,7 +41,10 @@ Command solve_command() {
           "eigenmodes of the contrastive kernel, timescales, embeddings",
           solve_usage,
           [settings] { return with_run_options(solve_options(settings->solve), settings->run); },
-          [settings] { check_consistency(settings->solve); },
+          [settings] {
+            check_consistency(settings->run);
+            check_consistency(settings->solve);
+          },
           [settings](const Communicator& comm, const std::string& command_line) {
             const StallWatch watch(comm, settings->run.stall_limit);
             solve(comm, settings->solve, settings->run, command_line);
@@ -54,7 +57,10 @@ Command kernel_command() {
           "the kernel matrix itself, in a file; goes on where it was killed",
           kernel_usage,
           [settings] { return with_run_options(kernel_command_options(settings->kernel), settings->run); },
-          [settings] { check_consistency(settings->kernel); },
+          [settings] {
+            check_consistency(settings->run);
+            check_consistency(settings->kernel);
+          },
           [settings](const Communicator& comm, const std::string& command_line) {
             const StallWatch watch(comm, settings->run.stall_limit);
             compute_kernel(comm, settings->kernel, settings->run, command_line);
