@@ -1,5 +1,6 @@
 #include "stepwise/cli/run_main.hpp"
 
+#include <fmt/format.h>
 #include <hdf5.h>
 
 #include <cstdlib>
