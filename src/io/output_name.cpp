@@ -40,13 +40,21 @@ std::string partial_stem(const std::string& path) {
   return fmt::format(".{}.partial.", fs::path(path).filename().string());
 }
 
+bool is_alive(int process) {
+  if (kill(process, 0) != 0) return errno != ESRCH;
+  std::error_code error;
+  if (!fs::exists("/proc/self/exe", error)) return true;
+  (void)fs::read_symlink(fmt::format("/proc/{}/exe", process), error);
+  return error != std::errc::no_such_file_or_directory;  // a zombie has ended and has no program any more
+}
+
 /// Whether nobody is writing `file` any more, whose name ends in "HOST.PROCESS". On this host that is known. On others
 /// a file that nobody has touched for a day counts as given up: locks are not kept on all file systems.
 bool is_given_up(const fs::path& file, const std::string& writer) {
   const std::string own = host_name() + ".";
   if (writer.starts_with(own)) {
     const int process = std::atoi(writer.c_str() + own.size());
-    return process > 0 && kill(process, 0) != 0 && errno == ESRCH;
+    return process > 0 && !is_alive(process);
   }
   std::error_code error;
   const auto written = fs::last_write_time(file, error);
