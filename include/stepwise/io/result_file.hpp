@@ -13,6 +13,7 @@
 #include "stepwise/dist/communicator.hpp"
 #include "stepwise/dist/dist_matrix.hpp"
 #include "stepwise/h5/handle.hpp"
+#include "stepwise/io/file_layout.hpp"
 #include "stepwise/io/hyperslab.hpp"
 
 namespace stepwise {
@@ -53,7 +54,7 @@ void check_output(const Communicator& comm, const std::string& path, bool force,
 class ResultFile {
  public:
   /// @throws CollectiveError(io) when the file cannot be created.
-  ResultFile(const Communicator& comm, std::string path, bool force);
+  ResultFile(const Communicator& comm, std::string path, bool force, FileLayout layout = {});
   ResultFile(const ResultFile&) = delete;
   ResultFile& operator=(const ResultFile&) = delete;
   ~ResultFile();
@@ -85,6 +86,9 @@ class ResultFile {
   /// A matrix in parts. Memory per rank: 8 (in single precision 12) band cols bytes.
   void write_bands(const DatasetInfo& info, const MatrixBands& matrix);
 
+  /// Bytes of datasets written so far, of all ranks, before compression.
+  [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_; }
+
   /// Flushes, closes, reopens for a look, syncs to disk and renames. Returns the file's size in bytes.
   /// @throws CollectiveError(input) also when something else has taken the name meanwhile.
   std::int64_t commit();
@@ -95,10 +99,14 @@ class ResultFile {
                         const std::string* dimension);
   struct Selection;
   /// A dataset that nothing is written to yet.
-  void create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type);
+  void create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type,
+              const std::vector<hsize_t>& chunk = {});
+  /// Of a compressed dataset whose rows are dealt out in ranges.
+  [[nodiscard]] hsize_t rows_in_chunk(std::int64_t samples, std::int64_t width) const;
   [[nodiscard]] h5::Handle open_created(const DatasetInfo& info) const;
   void write_selection(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type, const void* data,
-                       const Selection& selection, const std::string* dimension);
+                       const Selection& selection, const std::string* dimension,
+                       const std::vector<hsize_t>& chunk = {});
 
   const Communicator& comm_;
   std::string path_;
@@ -106,7 +114,9 @@ class ResultFile {
   std::string partial_;
   bool force_;
   h5::Handle file_;
-  std::int64_t bytes_ = 0;  // of datasets
+  FileLayout layout_;
+  std::int64_t bytes_ = 0;          // of datasets, before compression
+  std::int64_t padding_ = 1 << 20;  // for metadata and alignment
 };
 
 }  // namespace stepwise
