@@ -69,7 +69,8 @@ std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const Ti
 
 }  // namespace
 
-void compute_kernel(const Communicator& comm, KernelConfig config, const std::string& command) {
+void compute_kernel(const Communicator& comm, KernelConfig config, const RunConfig& /*run*/,
+                    const std::string& command) {
   SolveConfig& settings = config.problem;
   settings.modes = 1;  // none are computed; one is no more than any data have
   Report report(comm);

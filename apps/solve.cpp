@@ -58,7 +58,7 @@ void predict_training(const SolveConfig& config, SolveResult& result) {
 
 }  // namespace
 
-void solve(const Communicator& comm, SolveConfig config, const std::string& command) {
+void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*/, const std::string& command) {
   Report report(comm);
   check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
   PairSource pairs =

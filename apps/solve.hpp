@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "run_config.hpp"
 #include "solve_config.hpp"
 #include "stepwise/dist/communicator.hpp"
 
@@ -9,6 +10,6 @@ namespace stepwise {
 
 /// The main job: positive pairs -> kernel matrix -> modes -> timescales, trajectories, embeddings -> one file.
 /// Collective. `command` is the command line, for the record.
-void solve(const Communicator& comm, SolveConfig config, const std::string& command);
+void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, const std::string& command);
 
 }  // namespace stepwise

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "stepwise/cli/options.hpp"
+#include "stepwise/dist/communicator.hpp"
+
+namespace stepwise {
+
+/// One of the program's commands. Its functions share the settings, which live as long as any copy of it.
+struct Command {
+  std::string name;
+  std::string summary;                           ///< one line
+  std::string usage;                             ///< what --help says above the settings, with examples
+  std::function<std::vector<Option>()> options;  ///< bound to the settings
+  std::function<void()> check;                   ///< what one option alone cannot know. @throws Error(input)
+  /// Collective. Takes the command line, for the record.
+  std::function<void(const Communicator& comm, const std::string& command_line)> run;
+};
+
+/// Every command, each with settings of its own at their defaults.
+[[nodiscard]] std::vector<Command> all_commands();
+
+}  // namespace stepwise

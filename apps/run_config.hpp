@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "stepwise/cli/options.hpp"
+
+namespace stepwise {
+
+/// How a run is carried out, whatever it computes: nothing here changes a result.
+struct RunConfig {
+  std::string checkpoint;                    ///< directory; empty: none are kept
+  std::string restart;                       ///< directory to go on from; empty: a fresh start
+  double checkpoint_interval = 600;          ///< seconds between two checkpoints at least
+  std::optional<std::int64_t> max_walltime;  ///< seconds; nothing: what SLURM says is left
+};
+
+/// The options bound to `config`, which must outlive them.
+[[nodiscard]] std::vector<Option> run_options(RunConfig& config);
+
+/// A command's options with these behind its general ones.
+[[nodiscard]] std::vector<Option> with_run_options(std::vector<Option> options, RunConfig& config);
+
+}  // namespace stepwise
