@@ -118,9 +118,11 @@ ContrastiveModes direct_modes(const Problem& problem, std::string& method, Repor
   const double negative_mass = problem.stored_trace ? problem.config.kernel.negative_mass : 0;
   const auto factored = [&](Factorisation factorisation) {
     ContrastiveModes modes = timed(report, [&](const auto&) {
-      return contrastive_modes(k, d, factorisation, ladder, problem.pairing, negative_mass);
+      return contrastive_modes(k, d, factorisation, ladder, problem.pairing, negative_mass,
+                               problem.config.save.eigenvectors);
     });
     modes.means = std::move(means);
+    if (problem.config.save.kernel) modes.kernel = std::move(k);
     return modes;
   };
   if (method != "spectral") {

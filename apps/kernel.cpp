@@ -37,13 +37,13 @@ MatrixBands bands_of(const StoredMatrix& matrix, const TilePlan& plan) {
 }
 
 /// Collective. Returns the file's size in bytes.
-std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const TilePlan& plan,
+std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const TilePlan& plan, const FileLayout& layout,
                           const std::string& command) {
   const Communicator& comm = problem.comm;
   const auto [train, test] = attempt(comm, [&] {
     return std::pair(open_kernel_matrix(plan.directory), open_test_kernel(plan.directory, "", plan.samples));
   });
-  ResultFile file(comm, config.problem.output, config.problem.force);
+  ResultFile file(comm, config.problem.output, config.problem.force, layout);
   Attributes attributes = run_attributes(
       comm, {"stepwise-kernel", command, config_text(kernel_command_options(config)), config.problem.seed});
   attributes.emplace_back("kernel_convention", problem.convention);
@@ -69,8 +69,7 @@ std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const Ti
 
 }  // namespace
 
-void compute_kernel(const Communicator& comm, KernelConfig config, const RunConfig& /*run*/,
-                    const std::string& command) {
+void compute_kernel(const Communicator& comm, KernelConfig config, const RunConfig& run, const std::string& command) {
   SolveConfig& settings = config.problem;
   settings.modes = 1;  // none are computed; one is no more than any data have
   Report report(comm);
@@ -101,8 +100,8 @@ void compute_kernel(const Communicator& comm, KernelConfig config, const RunConf
       throw;
     }
   }
-  const std::int64_t size =
-      report.stage("write", 0, [&](const auto&) { return gather_tiles(problem, config, plan, command); });
+  const std::int64_t size = report.stage(
+      "write", 0, [&](const auto&) { return gather_tiles(problem, config, plan, file_layout(run), command); });
   if (comm.rank() == 0) remove_tiles(plan);
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {

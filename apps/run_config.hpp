@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "stepwise/cli/options.hpp"
+#include "stepwise/io/file_layout.hpp"
 
 namespace stepwise {
 
@@ -15,7 +16,13 @@ struct RunConfig {
   std::string restart;                       ///< directory to go on from; empty: a fresh start
   double checkpoint_interval = 600;          ///< seconds between two checkpoints at least
   std::optional<std::int64_t> max_walltime;  ///< seconds; nothing: what SLURM says is left
+  std::int64_t compression = 0;              ///< of large datasets
+  std::int64_t alignment = 0;                ///< bytes
+  std::string mpi_hints;                     ///< key=value,key=value
 };
+
+/// What the result file shall be like on disk.
+[[nodiscard]] FileLayout file_layout(const RunConfig& config);
 
 /// The options bound to `config`, which must outlive them.
 [[nodiscard]] std::vector<Option> run_options(RunConfig& config);

@@ -58,7 +58,7 @@ void predict_training(const SolveConfig& config, SolveResult& result) {
 
 }  // namespace
 
-void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*/, const std::string& command) {
+void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, const std::string& command) {
   Report report(comm);
   check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
   PairSource pairs =
@@ -66,6 +66,8 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*
   Problem problem = pose(comm, config, pairs);
   SolveResult result;
   result.method = choose_method(config, problem.samples, problem.features);
+  attempt(comm, [&] { check_saving(config, result.method); });
+  check_room(comm, config.output, saved_bytes(config, problem.samples));
   check_memory(comm, config, result.method, problem.layout, problem.features);
   if (config.solver.check) {
     check_memory(comm, config, second_method(config, result.method), problem.layout, problem.features,
@@ -91,9 +93,9 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*
   }
 
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
-    return write_result(
-        {comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block, report.stages()},
-        result);
+    return write_result({comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block,
+                         report.stages(), file_layout(run)},
+                        result);
   });
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/result_file.hpp"
 
@@ -98,6 +99,17 @@ void check_output(const Communicator& comm, const std::string& path, bool force,
     }
     close(descriptor);
     unlink(trial.c_str());
+  });
+}
+
+void check_room(const Communicator& comm, const std::string& path, double bytes) {
+  attempt_on_root(comm, [&] {
+    const std::string directory = directory_of(target_of(path));
+    std::error_code error;
+    const fs::space_info space = fs::space(directory, error);
+    if (error || bytes <= static_cast<double>(space.available)) return;
+    fail(ExitCode::io, "--output {}: needs {}, but in {} there are {} free: choose another directory, or save less",
+         path, format_bytes(bytes), directory, format_bytes(static_cast<double>(space.available)));
   });
 }
 

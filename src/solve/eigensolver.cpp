@@ -47,17 +47,6 @@ void scalapack_all(DistMatrix& a, std::vector<double>& values, DistMatrix& vecto
   broadcast(comm, values);  // with n <= block only the owner has them
 }
 
-/// The first k columns: in a block-cyclic layout these are the first local columns everywhere.
-DistMatrix leading_columns(const DistMatrix& full, std::int64_t k) {
-  DistMatrix part(full.shared_grid(), full.rows(), k, full.block());
-  const auto target = part.local();
-  const auto source = full.local();
-  for (std::int64_t j = 0; j < target.cols; ++j) {
-    std::copy(source.column(j), source.column(j) + target.rows, target.column(j));
-  }
-  return part;
-}
-
 /// k x p matrix of independent normal numbers with variance 1 / k: random combinations that mix every vector.
 DistMatrix random_mixture(const DistMatrix& like, std::int64_t k, std::int64_t p) {
   DistMatrix mixture(like.shared_grid(), k, p, like.block());

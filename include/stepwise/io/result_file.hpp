@@ -46,6 +46,10 @@ using Attributes = std::vector<std::pair<std::string, AttributeValue>>;
 void check_output(const Communicator& comm, const std::string& path, bool force,
                   const std::vector<std::string>& inputs = {});
 
+/// Checks that the disk of `path` has room for so many bytes, where the system can tell. Collective.
+/// @throws CollectiveError(io) with what is needed and what is free.
+void check_room(const Communicator& comm, const std::string& path, double bytes);
+
 /// An HDF5 file being written by all ranks, under a temporary name in the target's directory. Only commit() gives it
 /// its final name, so a file under that name is always whole; without commit() it is removed. Every member is
 /// collective, and every failure is agreed on: a full disk is an error, and so are ranks that disagree on what to

@@ -63,7 +63,10 @@ struct ContrastiveModes {
   std::vector<double> gamma;  ///< descending: all N by a direct method, d by krylov; the first d are Rayleigh quotients
   BlockVector dual;           ///< A, d numbers a sample: T a_j = gamma_j a_j with T = (1/c) B K, and a_j^T K a_j = 1
   BlockVector kernel_dual;    ///< K A
-  BlockVector means;          ///< row means of K before centring (theory/centring.hpp); empty where it is not centred
+  std::optional<DistMatrix>
+      all_dual;  ///< where wanted: N x N, column j of gamma_j, 0 where that is below the noise floor
+  std::optional<DistMatrix> kernel;  ///< K, where the caller keeps it
+  BlockVector means;  ///< row means of K before centring (theory/centring.hpp); empty where it is not centred
 
   double noise_floor = 0;         ///< eigenvalues below this in magnitude are rounding: 100 N eps max |gamma|
   std::vector<double> residuals;  ///< d: ||T a_j - gamma_j a_j||_K / gamma_1, computed with K itself
@@ -87,7 +90,9 @@ inline constexpr double residual_limit = 1e-9;
 /// Cholesky shift, N eps ||K||_1 unless rounding needs more, moves gamma_j by shift |a_j|^2 gamma_j to first order; the
 /// Rayleigh quotients with the unshifted K remove that order.
 ///
-/// With d = 0 gamma alone is computed. `ladder`: the eigensolvers to try, best first; default: solver_ladder().
+/// With d = 0 gamma alone is computed. `all_dual` asks for the dual vectors of every gamma, also of negative ones;
+/// their signs are the eigensolver's. It costs all eigenvectors of M and 4 N^3 flops, and no memory at the peak, which
+/// is in the eigensolve. `ladder`: the eigensolvers to try, best first; default: solver_ladder().
 ///
 /// K may have negative eigenvalues of rounding. spectral takes larger ones too, where the sum of their magnitudes is at
 /// most `negative_mass` of that of all, and solves for the positive part K+ = W W^T, the nearest semidefinite matrix.
@@ -99,7 +104,8 @@ inline constexpr double residual_limit = 1e-9;
 /// (contrastive_matrices). Source: Simon et al. 2023, section 5 and Prop. 5.1.
 [[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation,
                                                  const EigensolverLadder& ladder = std::nullopt,
-                                                 const Pairing& pairing = {}, double negative_mass = 0);
+                                                 const Pairing& pairing = {}, double negative_mass = 0,
+                                                 bool all_dual = false);
 
 /// The d leading modes from explicit features, K = X X^T with the samples of `own` as this rank's rows of X, of which
 /// there are N over all ranks: Gamma = (1/c) X^T B X is m x m, and with Gamma g = gamma g, |g| = 1, K a = X g,
