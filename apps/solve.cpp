@@ -7,6 +7,7 @@
 #include "find_modes.hpp"
 #include "precomputed.hpp"
 #include "problem.hpp"
+#include "size_limits.hpp"
 #include "solve_output.hpp"
 #include "stepwise/cli/report.hpp"
 #include "stepwise/core/memory.hpp"
@@ -67,11 +68,14 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
   SolveResult result;
   result.method = choose_method(config, problem.samples, problem.features);
   attempt(comm, [&] { check_saving(config, result.method); });
-  check_room(comm, config.output, saved_bytes(config, problem.samples));
+  check_sizes(config, result.method, problem.samples, problem.features, problem.grid->shape());
   check_memory(comm, config, result.method, problem.layout, problem.features);
+  check_room(comm, config.output, saved_bytes(config, problem.samples));
   if (config.solver.check) {
-    check_memory(comm, config, second_method(config, result.method), problem.layout, problem.features,
-                 "--solver.check also solves by ");
+    const std::string second = second_method(config, result.method);
+    const std::string purpose = "--solver.check also solves by ";
+    check_sizes(config, second, problem.samples, problem.features, problem.grid->shape(), purpose);
+    check_memory(comm, config, second, problem.layout, problem.features, purpose);
   }
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
