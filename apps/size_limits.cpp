@@ -19,6 +19,15 @@ void check_dense(const SolveConfig& config, const std::string& what, std::int64_
   const std::int64_t ranks = smallest_rank_count(order, config.solver.block_size);
   const std::string advice = ranks > 0 ? fmt::format("use at least {} ranks", ranks) : "no number of ranks is enough";
   throw CollectiveError(ExitCode::memory,
+                        fmt::format("{} diagonalises a matrix of order {}, too large on a grid of {}x{} for the 32-bit "
+                                    "integers of ScaLAPACK and ELPA: {}{}",
+                                    what, order, grid.rows, grid.cols, advice, otherwise));
+}
+
+void check_krylov(const SolveConfig& config, const std::string& what, std::int64_t samples) {
+  const std::int64_t basis = krylov_sizes(samples, krylov_options(config)).basis;
+  if (basis <= largest_projected_order) return;
+  throw CollectiveError(ExitCode::memory,
                         fmt::format("{} with --modes {} has a basis of {} vectors, more than the {} that the 32-bit "
                                     "integers of LAPACK allow: ask for fewer modes, or choose --solver.method cholesky",
                                     what, *config.modes, basis, largest_projected_order));
