@@ -85,7 +85,10 @@ SolveResult compute(const Problem& problem, const std::string& method, Report& r
     if (problem.config.solver.check) result.second = second_opinion(problem, result.method, result.modes, report);
     if (problem.config.modes) describe_modes(problem, result, report);
   } catch (const CollectiveError& error) {
-    if (error.code() == ExitCode::stopped) checkpoint.keep({found.method, std::move(result.modes)});
+    if (error.code() == ExitCode::stopped) {
+      if (!result.method.empty()) found.modes = std::move(result.modes);
+      checkpoint.keep(found);
+    }
     throw;
   }
   return result;
