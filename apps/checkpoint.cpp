@@ -196,12 +196,12 @@ DirectSafePoints Checkpoint::direct(const std::string& method) {
   return points;
 }
 
-std::optional<FoundModes> Checkpoint::modes() {
+std::optional<FoundModes> Checkpoint::modes(const std::shared_ptr<const ProcessGrid>& grid, std::int64_t block) {
   if (!has(modes_name)) return std::nullopt;
   CheckpointReader file(comm_, path(modes_name));
   report_.note(fmt::format("going on from {}: the modes are there", path(modes_name)));
   kept_ = modes_name;
-  return read_modes(file, comm_);
+  return read_modes(file, grid, block);
 }
 
 void Checkpoint::keep_if_due(const std::string& method, const ContrastiveModes& modes) {

@@ -39,7 +39,7 @@ class Checkpoint {
   /// Where a direct method takes up its factor of K, and leaves it before an eigensolve that may not fit.
   [[nodiscard]] DirectSafePoints direct(const std::string& method);
 
-  [[nodiscard]] std::optional<FoundModes> modes();
+  [[nodiscard]] std::optional<FoundModes> modes(const std::shared_ptr<const ProcessGrid>& grid, std::int64_t block);
   void keep_if_due(const std::string& method, const ContrastiveModes& modes);
   /// Whatever the time.
   void keep(const std::string& method, const ContrastiveModes& modes);

@@ -10,6 +10,7 @@
 #include "find_modes.hpp"
 #include "precomputed.hpp"
 #include "problem.hpp"
+#include "size_limits.hpp"
 #include "solve_output.hpp"
 #include "stepwise/cli/report.hpp"
 #include "stepwise/cli/time_limit.hpp"
@@ -70,7 +71,7 @@ void describe_modes(const Problem& problem, SolveResult& result, Report& report)
 
 SolveResult compute(const Problem& problem, const std::string& method, Report& report, Checkpoint& checkpoint) {
   SolveResult result;
-  if (auto found = checkpoint.modes()) {
+  if (auto found = checkpoint.modes(problem.grid, problem.layout.rows.block)) {
     result.method = found->method;
     result.modes = std::move(found->modes);
   } else {
@@ -126,10 +127,15 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
   const bool complete = !run.restart.empty() && is_complete(comm, config);
   if (!run.restart.empty() && !complete) check();
   const std::string method = choose_method(config, problem.samples, problem.features);
+  attempt(comm, [&] { check_saving(config, method); });
+  check_sizes(config, method, problem.samples, problem.features, problem.grid->shape());
   check_memory(comm, config, method, problem.layout, problem.features);
+  if (!complete) check_room(comm, config.output, saved_bytes(config, problem.samples));
   if (config.solver.check) {
-    check_memory(comm, config, second_method(config, method), problem.layout, problem.features,
-                 "--solver.check also solves by ");
+    const std::string second = second_method(config, method);
+    const std::string purpose = "--solver.check also solves by ";
+    check_sizes(config, second, problem.samples, problem.features, problem.grid->shape(), purpose);
+    check_memory(comm, config, second, problem.layout, problem.features, purpose);
   }
   Checkpoint checkpoint(comm, run, config.output, problem_settings(config, method, problem.convention), limit, report);
   if (complete) {
@@ -156,8 +162,9 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
   }();
   config.solver.method = result.method;
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
-    return write_result(
-        {comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block, report}, result);
+    return write_result({comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block,
+                         report, file_layout(run)},
+                        result);
   });
   checkpoint.remove();
   report.moved(static_cast<double>(size));

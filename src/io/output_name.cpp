@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/result_file.hpp"
 
@@ -154,6 +155,17 @@ void check_output(const Communicator& comm, const std::string& path, bool force,
     close(descriptor);
     unlink(trial.c_str());
     remove_given_up(target);
+  });
+}
+
+void check_room(const Communicator& comm, const std::string& path, double bytes) {
+  attempt_on_root(comm, [&] {
+    const std::string directory = directory_of(target_of(path));
+    std::error_code error;
+    const fs::space_info space = fs::space(directory, error);
+    if (error || bytes <= static_cast<double>(space.available)) return;
+    fail(ExitCode::io, "--output {}: needs {}, but in {} there are {} free: choose another directory, or save less",
+         path, format_bytes(bytes), directory, format_bytes(static_cast<double>(space.available)));
   });
 }
 
