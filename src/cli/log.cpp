@@ -41,10 +41,11 @@ void refuse_binary(std::FILE* file, const std::string& name) {
 }
 
 std::string for_people(const LogEvent& event) {
+  if (event.event == "note" || event.event == "stopped") return "stepwise: " + event.text;
   if (event.level == LogLevel::error || event.level == LogLevel::warning) {
     return fmt::format("stepwise: {}: {}", name_of(event.level), event.text);
   }
-  return event.event == "note" ? "stepwise: " + event.text : event.text;
+  return event.text;
 }
 
 std::string for_programs(const LogEvent& event) {

@@ -82,12 +82,17 @@ ResultFile::ResultFile(const Communicator& comm, std::string path, bool force)
     : comm_(comm), path_(std::move(path)), force_(force) {
   attempt_on_root(comm_, [&] { target_ = target_of(path_); });
   partial_ = broadcast(comm_, partial_name(target_));
-  attempt(comm_, [&] {
-    h5::silence_errors();
-    const h5::Handle access = file_access(comm_);
-    file_ =
-        h5::Handle(H5Fcreate(partial_.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), H5Fclose, "creating " + partial_);
-  });
+  try {
+    attempt(comm_, [&] {
+      h5::silence_errors();
+      const h5::Handle access = file_access(comm_);
+      file_ =
+          h5::Handle(H5Fcreate(partial_.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), H5Fclose, "creating " + partial_);
+    });
+  } catch (...) {
+    discard(comm_, partial_);  // some ranks may have got it
+    throw;
+  }
 }
 
 ResultFile::~ResultFile() {

@@ -40,8 +40,8 @@ using Attributes = std::vector<std::pair<std::string, AttributeValue>>;
 
 /// Checks that a result can be written at `path` before any work is done: the directory exists and takes new files,
 /// nothing is in the way, or with `force` nothing but a regular file that is none of `inputs`. Where `path` is a
-/// symbolic link, all this is about what it leads to. Collective. @throws CollectiveError(io) for the directory,
-/// (input) for what is in the way.
+/// symbolic link, all this is about what it leads to. Removes what killed runs have left of it. Collective. @throws
+/// CollectiveError(io) for the directory, (input) for what is in the way.
 void check_output(const Communicator& comm, const std::string& path, bool force,
                   const std::vector<std::string>& inputs = {});
 

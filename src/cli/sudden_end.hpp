@@ -1,0 +1,28 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "stepwise/core/error.hpp"
+
+namespace stepwise {
+
+/// Writes `message` to standard error as the program's error.
+void complain(const std::string& message);
+
+/// From now on this rank says so when a signal kills it, when somebody calls exit() (HDF5, ELPA and BLAS libraries
+/// may), and when MPI-IO fails; the latter two end the job. Call after MPI_Init; local.
+void announce_sudden_ends(int rank);
+
+/// Ends of this process are intended again. Call before MPI_Finalize; local.
+void expect_end();
+
+/// What abort_job does first, in any thread, once; it returns whether it has told the user the message. Local.
+using LastWords = std::function<bool(ExitCode code, const std::string& message)>;
+void call_last_words(LastWords words);
+
+/// Ends the job: this rank's message, then MPI_Abort. For any thread: all that matters is that the job ends, and where
+/// MPI_Abort cannot end it the death of this process does.
+[[noreturn]] void abort_job(ExitCode code, const std::string& message);
+
+}  // namespace stepwise
