@@ -158,6 +158,10 @@ bool Session::log_end(const Ending& ending) {
     event.level = LogLevel::info;
     event.text = fmt::format("done in {}", duration_text(report_->seconds()));
   }
+  if (ending.code == ExitCode::stopped) {
+    event.event = "stopped";
+    event.text = "stopped " + ending.message;
+  }
   ending.together ? report_->log().write(event) : report_->log().last_words(event);
   return true;
 }

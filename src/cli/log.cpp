@@ -45,7 +45,7 @@ std::string for_people(const LogEvent& event) {
   if (event.level == LogLevel::error || event.level == LogLevel::warning) {
     return fmt::format("stepwise: {}: {}", name_of(event.level), event.text);
   }
-  return event.event == "note" ? "stepwise: " + event.text : event.text;
+  return event.text;
 }
 
 std::string for_programs(const LogEvent& event) {

@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 #include <exception>
-#include <utility>
 
 #include "cli/sudden_end.hpp"
 #include "stepwise/dist/agree.hpp"
@@ -36,9 +35,9 @@ bool end(const Ending& ending) {
 }
 
 /// Of the two failures of a run that fails and cannot say so, the first counts. Returns whether the user has been told.
-bool end_together(const Error& error) {
+bool end_together(const Ended& ended, const Communicator& comm, const Error& error) {
   try {
-    return end({error.code(), error.what()});
+    return end(ended, comm, {error.code(), error.what()});
   } catch (const CollectiveError&) {
     return false;
   }
@@ -71,14 +70,14 @@ int run_main(int argc, char** argv, const std::function<void(const Communicator&
     if (ended) on_end = [&](const Ending& ending) { return ended(world, ending); };
     try {
       body(world);
-      (void)end({});
+      ending = true;
+      (void)end(ended, world, {});
     } catch (const CollectiveError& error) {
       code = error.code();
-      if (!end_together(error) && world.rank() == 0) complain(error.what());
     } catch (...) {
       end_alone(current_problem());
     }
-    on_end = {};
+    call_last_words({});
   }
   expect_end();
   MPI_Finalize();

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace stepwise {
 namespace {
@@ -32,6 +34,8 @@ struct Watched {
   std::array<std::byte, 1 << 16> stack{};  // the usual one may be what overflowed
 };
 Watched watched;
+LastWords last_words;
+std::atomic_flag speaking;
 
 /// Says which signal it is, then leaves it to whoever handled it before: MPI prints a stack trace, then the process
 /// dies of it and the job with it.
@@ -94,6 +98,10 @@ void announce_sudden_ends(int rank) {
 
 void expect_end() {
   watched.process = 0;
+}
+
+void call_last_words(LastWords words) {
+  last_words = std::move(words);
 }
 
 void abort_job(ExitCode code, const std::string& message) {

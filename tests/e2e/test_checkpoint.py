@@ -49,7 +49,7 @@ def datasets(path: Path) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
 
     def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith("diagnostics/stage"):
+        if isinstance(item, h5py.Dataset) and not name.startswith("performance/"):
             found[name] = item[()]
 
     with h5py.File(path, "r") as file:
