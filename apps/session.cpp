@@ -149,10 +149,6 @@ bool Session::log_end(const Ending& ending) {
                  ending.message,
                  report_->running(),
                  {{"exit_code", static_cast<int>(ending.code)}, {"seconds", report_->seconds()}}};
-  if (ending.code == ExitCode::stopped) {
-    event.level = LogLevel::warning;
-    event.event = "stop";
-  }
   if (ending.code == ExitCode::done) {
     if (!report_->log().is_record()) return true;
     event.level = LogLevel::info;

@@ -41,7 +41,7 @@ void refuse_binary(std::FILE* file, const std::string& name) {
 }
 
 std::string for_people(const LogEvent& event) {
-  if (event.event == "stop") return "stepwise: stopped " + event.text;
+  if (event.event == "note" || event.event == "stopped") return "stepwise: " + event.text;
   if (event.level == LogLevel::error || event.level == LogLevel::warning) {
     return fmt::format("stepwise: {}: {}", name_of(event.level), event.text);
   }

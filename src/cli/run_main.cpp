@@ -12,26 +12,14 @@
 namespace stepwise {
 namespace {
 
-/// What to do when this rank ends; nothing while it is being done.
-std::function<bool(const Ending&)> on_end;
-
-/// Returns whether the user has been told.
-bool end(const Ending& ending) {
-  return on_end && std::exchange(on_end, {})(ending);
+[[noreturn]] void abort_with(const Error& error) {
+  abort_job(error.code(), error.what());
 }
 
-/// This rank's own failure, which the others do not know of.
-[[noreturn]] void end_alone(const Error& error) {
-  int rank = 0;
-  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  const std::string message = fmt::format("[rank {}] {}", rank, error.what());
-  bool told = false;
-  try {
-    told = end({error.code(), message, false});
-  } catch (...) {  // the message matters more
-  }
-  if (!told) complain(message);
-  abort_job(error.code());
+/// Returns whether the user has been told.
+bool end(const Ended& ended, const Communicator& comm, const Ending& ending) {
+  call_last_words({});
+  return ended && ended(comm, ending);
 }
 
 /// Of the two failures of a run that fails and cannot say so, the first counts. Returns whether the user has been told.
@@ -45,7 +33,7 @@ bool end_together(const Ended& ended, const Communicator& comm, const Error& err
 
 /// exit() would end this rank alone.
 [[noreturn]] void on_terminate() {
-  end_alone(current_problem());
+  abort_with(current_problem());
 }
 
 /// Open MPI's own MPI-IO, its default on most file systems, takes no notice when the system writes less than it was
@@ -67,15 +55,23 @@ int run_main(int argc, char** argv, const std::function<void(const Communicator&
   {
     const Communicator world(MPI_COMM_WORLD);
     announce_sudden_ends(world.rank());
-    if (ended) on_end = [&](const Ending& ending) { return ended(world, ending); };
+    call_last_words([&](ExitCode why, const std::string& message) {
+      return ended && ended(world, {why, message, false});
+    });
+    bool ending = false;
     try {
       body(world);
       ending = true;
       (void)end(ended, world, {});
     } catch (const CollectiveError& error) {
+      const bool told = !ending && end_together(ended, world, error);
+      if (world.rank() == 0 && !told) {
+        error.code() == ExitCode::stopped ? fmt::print(stderr, "stepwise: stopped {}\n", error.what())
+                                          : complain(error.what());
+      }
       code = error.code();
     } catch (...) {
-      end_alone(current_problem());
+      abort_with(current_problem());
     }
     call_last_words({});
   }

@@ -105,15 +105,17 @@ void call_last_words(LastWords words) {
 }
 
 void abort_job(ExitCode code, const std::string& message) {
-  complain(fmt::format("[rank {}] {}", watched.rank, message));
-  abort_job(code);
-}
-
-void abort_job(ExitCode code) {
   constexpr unsigned patience = 10;
   expect_end();
   std::signal(SIGALRM, SIG_DFL);
-  alarm(patience);  // should MPI_Abort hang, SIGALRM kills this process
+  alarm(patience);  // should what follows hang, SIGALRM kills this process
+  const std::string text = fmt::format("[rank {}] {}", watched.rank, message);
+  bool told = false;
+  try {
+    told = last_words && !speaking.test_and_set() && last_words(code, text);
+  } catch (...) {  // the message matters more
+  }
+  if (!told) complain(text);
   MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
   for (;;) pause();  // another thread was faster
 }

@@ -17,9 +17,12 @@ void announce_sudden_ends(int rank);
 /// Ends of this process are intended again. Call before MPI_Finalize; local.
 void expect_end();
 
-/// Ends the job by MPI_Abort, after this rank's message if one is given. For any thread: all that matters is that the
-/// job ends, and where MPI_Abort cannot end it the death of this process does.
-[[noreturn]] void abort_job(ExitCode code);
+/// What abort_job does first, in any thread, once; it returns whether it has told the user the message. Local.
+using LastWords = std::function<bool(ExitCode code, const std::string& message)>;
+void call_last_words(LastWords words);
+
+/// Ends the job: this rank's message, then MPI_Abort. For any thread: all that matters is that the job ends, and where
+/// MPI_Abort cannot end it the death of this process does.
 [[noreturn]] void abort_job(ExitCode code, const std::string& message);
 
 }  // namespace stepwise
