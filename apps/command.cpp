@@ -9,20 +9,23 @@ namespace stepwise {
 namespace {
 
 constexpr const char* solve_usage =
-    "stepwise solve: eigenmodes of the contrastive kernel over positive pairs, learning timescales, embeddings\n"
+    "stepwise solve: modes of the contrastive kernel over positive pairs, timescales, embeddings\n"
     "\n"
     "  mpirun -n 2 stepwise solve --modes 10 --output out.h5\n"
-    "  mpirun -n 2 stepwise solve --data.source cifar10 --data.path cifar-10-batches-bin --data.pairs 500 \\\n"
-    "      --kernel.type ntk --kernel.depth 3 --output out.h5\n"
-    "  stepwise solve --config run.ini\n";
+    "  mpirun -n 2 stepwise solve --data.source cifar10 --data.path cifar-10-batches-bin \\\n"
+    "      --data.pairs 500 --kernel.type ntk --kernel.depth 3 --output out.h5\n"
+    "  stepwise solve --config run.ini\n"
+    "  stepwise solve --config run.ini --modes 20 --print-config > twenty.ini\n";
 
 constexpr const char* kernel_usage =
-    "stepwise kernel: the kernel matrix of positive pairs in one HDF5 file, for solve --kernel.type precomputed\n"
+    "stepwise kernel: the kernel matrix of positive pairs in one HDF5 file, for\n"
+    "solve --kernel.type precomputed\n"
     "\n"
     "  mpirun -n 2 stepwise kernel --data.pairs 1000 --kernel.type ntk --output kernel.h5\n"
     "  stepwise solve --kernel.type precomputed --kernel.path kernel.h5 --output out.h5\n"
     "\n"
-    "Tiles are kept in OUTPUT.tiles until all are there: the same command again goes on after an interruption.\n";
+    "Tiles are kept in OUTPUT.tiles until all are there: the same command again goes on after an\n"
+    "interruption.\n";
 
 struct SolveSettings {
   SolveConfig solve;
@@ -62,6 +65,16 @@ Command kernel_command() {
 
 std::vector<Command> all_commands() {
   return {solve_command(), kernel_command()};
+}
+
+SectionTitles section_titles() {
+  return {{"", "General"},
+          {"data", "what is read: positive pairs and test samples"},
+          {"views", "how views are made of an image"},
+          {"kernel", "which kernel, of which network"},
+          {"kernel-b", "the kernel of view_b, with --data.multimodal"},
+          {"solver", "how the modes are computed"},
+          {"dynamics", "training in time: when each mode is learned"}};
 }
 
 }  // namespace stepwise

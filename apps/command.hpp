@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "stepwise/cli/help.hpp"
 #include "stepwise/cli/options.hpp"
 #include "stepwise/dist/communicator.hpp"
 
@@ -22,5 +23,8 @@ struct Command {
 
 /// Every command, each with settings of its own at their defaults.
 [[nodiscard]] std::vector<Command> all_commands();
+
+/// What the sections of their settings are about.
+[[nodiscard]] SectionTitles section_titles();
 
 }  // namespace stepwise

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "command.hpp"
+#include "stepwise/cli/completion.hpp"
+#include "stepwise/cli/man_page.hpp"
 #include "stepwise/cli/provenance.hpp"
 #include "stepwise/cli/run_main.hpp"
 #include "stepwise/cli/threads.hpp"
@@ -15,16 +17,17 @@ namespace {
 
 using namespace stepwise;
 
+constexpr const char* about = "what infinitely wide networks learn by self-supervision (Simon et al., ICML 2023)";
+
 std::string usage() {
-  std::string text =
-      "stepwise: what infinitely wide networks learn by self-supervision (Simon et al., ICML 2023)\n"
-      "\n"
-      "Usage:\n";
+  std::string text = fmt::format("stepwise: {}\n\nUsage:\n", about);
   for (const Command& command : all_commands()) {
     text += fmt::format("  {:<33}{}\n", fmt::format("stepwise {} [settings]", command.name), command.summary);
   }
   return text +
          "  stepwise COMMAND --help          all settings\n"
+         "  stepwise completion bash|zsh     a script that makes the shell complete commands, settings and values\n"
+         "  stepwise man                     the manual page: stepwise man > stepwise.1; man ./stepwise.1\n"
          "  stepwise --help | --version\n"
          "\n"
          "Over many ranks: mpirun -n 4 stepwise solve ...   or   srun stepwise solve ...\n";
@@ -44,24 +47,37 @@ bool asks_for_text(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (word == "--help" || word == "-h" || word == "--print-config" || word == "--version") return true;
   }
-  return words.empty();
+  return words.empty() || words.front() == "completion" || words.front() == "man";
 }
 
 /// The command that `word` names. @throws Error(input) with the nearest one.
 Command find_command(const std::string& word) {
-  std::vector<std::string> known;
+  std::vector<std::string> known{"completion", "man"};
   for (Command& command : all_commands()) {
     if (command.name == word) return command;
     known.push_back(command.name);
   }
-  fail(ExitCode::input, "unknown command '{}'; did you mean stepwise {}? stepwise --help lists the commands", word,
-       nearest(word, known).value_or("solve"));
+  const auto meant = nearest(word, known);
+  fail(ExitCode::input, "unknown command '{}'{}; stepwise --help lists the commands", word,
+       meant ? fmt::format(", did you mean stepwise {}?", *meant) : "");
 }
 
 /// Stores the settings behind the command's name.
 Request parse(const Command& command, const std::vector<std::string>& words) {
   auto options = command.options();
   return parse_options({words.begin() + 1, words.end()}, options);
+}
+
+/// `stepwise completion SHELL` and `stepwise man`.
+std::string text_about_commands(const std::vector<std::string>& words) {
+  const std::vector<Command> commands = all_commands();  // the options refer to their settings
+  ProgramText program{about, {}, section_titles()};
+  for (const Command& c : commands) program.commands.push_back({c.name, c.summary, c.usage, c.options()});
+  const std::string version = version_line();
+  if (words == std::vector<std::string>{"man"}) return man_page(program, version.substr(0, version.find(" (")));
+  if (words == std::vector<std::string>{"completion", "bash"}) return bash_completion(program);
+  if (words == std::vector<std::string>{"completion", "zsh"}) return zsh_completion(program);
+  fail(ExitCode::input, "write stepwise completion bash, stepwise completion zsh or stepwise man, nothing else");
 }
 
 /// What can be answered without MPI.
@@ -77,10 +93,14 @@ int print_text(const std::vector<std::string>& words) {
     }
     return 0;
   }
+  if (words.front() == "completion" || words.front() == "man") {
+    fmt::print("{}", text_about_commands(words));
+    return 0;
+  }
   const Command command = find_command(words.front());
   const Request request = parse(command, words);
-  fmt::print("{}",
-             request == Request::help ? help_text(command.usage, command.options()) : config_text(command.options()));
+  fmt::print("{}", request == Request::help ? help_text(command.usage, command.options(), section_titles())
+                                            : config_text(command.options()));
   return 0;
 }
 
