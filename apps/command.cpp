@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "embed.hpp"
 #include "kernel.hpp"
 #include "solve.hpp"
 
@@ -27,6 +28,16 @@ constexpr const char* kernel_usage =
     "Tiles are kept in OUTPUT.tiles until all are there: the same command again goes on after an\n"
     "interruption.\n";
 
+constexpr const char* embed_usage =
+    "stepwise embed: embeddings of new samples with the kernel and the modes of a result file\n"
+    "\n"
+    "  mpirun -n 2 stepwise embed --model out.h5 --data.path new.h5 --output emb.h5\n"
+    "  stepwise embed --model out.h5 --data.source cifar10 --data.path cifar-10-batches-bin \\\n"
+    "      --data.part train --data.first 500 --data.count 2000 --output emb.h5\n"
+    "  stepwise embed --model out.h5 --data.source training --time 0.05 --output early.h5\n"
+    "\n"
+    "The training data must still be where they were, or where --training-path says.\n";
+
 struct SolveSettings {
   SolveConfig solve;
   RunConfig run;
@@ -34,6 +45,11 @@ struct SolveSettings {
 
 struct KernelSettings {
   KernelConfig kernel;
+  RunConfig run;
+};
+
+struct EmbedSettings {
+  EmbedConfig embed;
   RunConfig run;
 };
 
@@ -61,10 +77,22 @@ Command kernel_command() {
           }};
 }
 
+Command embed_command() {
+  const auto settings = std::make_shared<EmbedSettings>();
+  return {"embed",
+          "embeddings of new samples with the modes of a result file",
+          embed_usage,
+          [settings] { return with_run_options(embed_options(settings->embed), settings->run); },
+          [settings] { check_consistency(settings->embed); },
+          [settings](const Communicator& comm, const std::string& command_line) {
+            embed_samples(comm, settings->embed, settings->run, command_line);
+          }};
+}
+
 }  // namespace
 
 std::vector<Command> all_commands() {
-  return {solve_command(), kernel_command()};
+  return {solve_command(), kernel_command(), embed_command()};
 }
 
 SectionTitles section_titles() {

@@ -71,6 +71,7 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*
     check_memory(comm, config, second_method(config, result.method), problem.layout, problem.features,
                  "--solver.check also solves by ");
   }
+  const std::string checksum = report.stage("checksum", 0, [&](const auto&) { return inputs_checksum(comm, pairs); });
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
   }
@@ -91,9 +92,9 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*
   }
 
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
-    return write_result(
-        {comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block, report.stages()},
-        result);
+    return write_result({comm, config, command, pairs, problem.convention, checksum, *problem.grid,
+                         problem.layout.rows.block, report.stages()},
+                        result);
   });
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {

@@ -109,9 +109,10 @@ Option auto_option(std::string name, std::string metavar, std::string help, std:
 }
 
 Option auto_option(std::string name, std::string metavar, std::string help, std::optional<double>& target,
-                   double lowest, double highest) {
-  return make_auto(std::move(name), std::move(metavar), std::move(help), target,
-                   [lowest, highest](const std::string& text) { return parse_real(text, lowest, highest); });
+                   double lowest, double highest, const std::string& word) {
+  return make_auto(
+      std::move(name), std::move(metavar), std::move(help), target,
+      [lowest, highest](const std::string& text) { return parse_real(text, lowest, highest); }, word);
 }
 
 Option auto_flag_option(std::string name, std::string help, std::optional<bool>& target) {

@@ -214,9 +214,11 @@ std::string section_in(const std::string& where, const std::string& line, const 
   return section;
 }
 
-/// Reads a file line by line, so that every complaint can name the line.
-void read_config(const std::string& path, std::vector<Option>& options, const po::variables_map& command_line) {
-  std::istringstream in(read_text(path));
+/// Reads line by line, so that every complaint can name the line. What the command line has too is checked for its name
+/// alone.
+void read_lines(const std::string& text, const std::string& path, std::vector<Option>& options,
+                const po::variables_map& command_line) {
+  std::istringstream in(text);
   std::map<std::string, int> seen;
   std::string section;
   std::string whole_line;
@@ -256,12 +258,17 @@ Request parse_options(const std::vector<std::string>& arguments, std::vector<Opt
   const po::variables_map command_line = parse_command_line(arguments, options);
   if (command_line.count("help") != 0) return Request::help;
   if (command_line.count("config") != 0) {
-    read_config(command_line["config"].as<std::string>(), options, command_line);
+    const std::string& path = command_line["config"].as<std::string>();
+    read_lines(read_text(path), path, options, command_line);
   }
   for (Option& option : options) {
     if (command_line.count(option.name) != 0) store(option, "", command_line[option.name].as<std::string>());
   }
   return command_line.count("print-config") != 0 ? Request::print_config : Request::run;
+}
+
+void read_settings(const std::string& text, const std::string& source, std::vector<Option>& options) {
+  read_lines(text, source, options, {});
 }
 
 std::string config_text(const std::vector<Option>& options) {

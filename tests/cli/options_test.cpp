@@ -245,6 +245,16 @@ TEST_F(Options, UnknownNamesAndTheirNeighbours) {
   }
 }
 
+TEST_F(Options, TextFromElsewhere) {
+  Settings s;
+  auto options = s.options();
+  read_settings("count = 7\n[run]\nquick = yes\n", "result.h5", options);
+  EXPECT_EQ(s, (Settings{.count = 7, .quick = true}));
+  EXPECT_THAT([&] { read_settings("count = 7\n[run]\nquik = yes\n", "result.h5", options); },
+              testing::ThrowsMessage<Error>(
+                  testing::StartsWith("result.h5:3: unknown option --run.quik; did you mean --run.q")));
+}
+
 TEST_F(Options, LinesOfAnotherForm) {
   for (const std::string line : {"type rbf", "type", "type: rbf"}) {
     EXPECT_THAT(file_refusal("[kernel]\n" + line + "\n"),

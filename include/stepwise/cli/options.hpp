@@ -30,7 +30,7 @@ struct Option {
                                  std::optional<std::int64_t>& target, std::int64_t lowest, std::int64_t highest,
                                  const std::string& word = "auto");
 [[nodiscard]] Option auto_option(std::string name, std::string metavar, std::string help, std::optional<double>& target,
-                                 double lowest, double highest);
+                                 double lowest, double highest, const std::string& word = "auto");
 [[nodiscard]] Option auto_flag_option(std::string name, std::string help, std::optional<bool>& target);
 /// One of `choices`.
 [[nodiscard]] Option choice_option(std::string name, std::string help, std::string& target,
@@ -46,6 +46,10 @@ enum class Request { run, help, print_config };
 /// In a file, # or ; starts a comment at the beginning of a line or after white space. A value may stand between double
 /// quotes, with \" and \\ for " and \.
 [[nodiscard]] Request parse_options(const std::vector<std::string>& arguments, std::vector<Option>& options);
+
+/// Stores the settings of a configuration text, as --config does those of a file; `source` says where it comes from.
+/// @throws Error(input) naming source and line.
+void read_settings(const std::string& text, const std::string& source, std::vector<Option>& options);
 
 /// "kernel" of "kernel.type", "" of a name at the top level.
 [[nodiscard]] std::string section_of(const std::string& name);
