@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "run_config.hpp"
+#include "stepwise/cli/help.hpp"
 #include "stepwise/cli/options.hpp"
 #include "stepwise/cli/report.hpp"
 #include "stepwise/dist/communicator.hpp"
@@ -26,5 +27,8 @@ struct Command {
 
 /// Every command, each with settings of its own at their defaults.
 [[nodiscard]] std::vector<Command> all_commands();
+
+/// What the sections of their settings are about.
+[[nodiscard]] SectionTitles section_titles();
 
 }  // namespace stepwise

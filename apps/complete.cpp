@@ -37,13 +37,14 @@ std::string configuration_of(const Communicator& comm, const std::string& path) 
 
 }  // namespace
 
-std::string problem_settings(SolveConfig config, const std::string& method, const std::string& convention) {
+std::string problem_settings(SolveConfig config, const std::string& method, const std::string& convention,
+                             const std::string& inputs) {
   config.solver.method = method;
   const auto options = solve_options(config);
   // The predicted trajectory is computed anew each time.
   return settings_text(options,
                        [](const std::string& name) { return matters(name) && !name.starts_with("dynamics."); }) +
-         fmt::format("convention = {}\n", convention);
+         fmt::format("convention = {}\ninputs_checksum = {}\n", convention, inputs);
 }
 
 bool is_complete(const Communicator& comm, SolveConfig config) {

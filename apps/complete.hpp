@@ -8,9 +8,9 @@
 namespace stepwise {
 
 /// What the modes depend on, with every "auto" resolved: what a checkpoint must agree in with the run that goes on from
-/// it (kept_settings.hpp).
-[[nodiscard]] std::string problem_settings(SolveConfig config, const std::string& method,
-                                           const std::string& convention);
+/// it (kept_settings.hpp). `inputs` is a checksum of the samples.
+[[nodiscard]] std::string problem_settings(SolveConfig config, const std::string& method, const std::string& convention,
+                                           const std::string& inputs);
 
 /// Whether --output is the result that these settings would give. Collective.
 [[nodiscard]] bool is_complete(const Communicator& comm, SolveConfig config);

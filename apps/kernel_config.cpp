@@ -99,7 +99,8 @@ Kernel kernel_of(SolveConfig& config, const ImageShape& shape) {
 }  // namespace
 
 Option kernel_type_option(std::string& type) {
-  return {"kernel.type", "KERNEL",
+  return {"kernel.type",
+          "KERNEL",
           "linear, polynomial, rbf, laplace, nngp, ntk, empirical-ntk, precomputed, or a formula such as "
           "0.7*ntk(depth=5) + "
           "0.3*rbf*linear",
@@ -110,7 +111,8 @@ Option kernel_type_option(std::string& type) {
             }
             type = text;
           },
-          [&type] { return type; }};
+          [&type] { return type; },
+          {kernel_names.begin(), kernel_names.end()}};
 }
 
 std::vector<Option> second_kernel_options(SolveConfig& config) {
@@ -133,7 +135,9 @@ std::vector<Option> second_kernel_options(SolveConfig& config) {
       const auto found = config.kernel_b.find(name);
       return found == config.kernel_b.end() ? "same" : found->second;
     };
-    twins.push_back({"kernel-b." + name, option.metavar, fmt::format("--kernel.{} of view_b", name), set, text});
+    std::vector<std::string> words = option.words;
+    words.emplace_back("same");
+    twins.push_back({"kernel-b." + name, option.metavar, fmt::format("--kernel.{} of view_b", name), set, text, words});
   }
   return twins;
 }

@@ -1,9 +1,11 @@
 #include "problem.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 #include "kernel_config.hpp"
+#include "stepwise/core/hash.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/kernel/evaluate.hpp"
 
@@ -98,6 +100,28 @@ Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pa
           centring};
 }
 
+std::string inputs_checksum(const Communicator& comm, const PairSource& pairs) {
+  if (std::holds_alternative<IndexPairs>(pairs)) return "";
+  constexpr std::int64_t batch_size = 256;
+  const std::int64_t inputs = sample_shape(pairs).size();
+  const Range share = sample_share(comm, view_count(pairs) * pair_count(pairs), view_count(pairs));
+  std::uint64_t total = 0;
+  attempt(comm, [&] {
+    std::vector<double> data(static_cast<std::size_t>(inputs * std::min(batch_size, share.size())));
+    for (std::int64_t begin = share.begin; begin < share.end; begin += batch_size) {
+      std::vector<std::int64_t> numbers(static_cast<std::size_t>(std::min(batch_size, share.end - begin)));
+      std::iota(numbers.begin(), numbers.end(), begin);
+      const auto count = static_cast<std::int64_t>(numbers.size());
+      read_samples(pairs, numbers, {data.data(), inputs, count, inputs});
+      for (std::int64_t i = 0; i < inputs * count; ++i) {
+        total += place_hash(begin * inputs + i, std::bit_cast<std::uint64_t>(data[static_cast<std::size_t>(i)]));
+      }
+    }
+  });
+  MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_UINT64_T, MPI_SUM, comm.raw());
+  return fmt::format("{:016x}", total);
+}
+
 void standardise_pairs(const Communicator& comm, PairSource& pairs) {
   const std::int64_t n = pair_count(pairs);
   const Range share = even_share(n, comm.size(), comm.rank());
@@ -135,9 +159,13 @@ Samples load_share(const Problem& problem) {
 }
 
 Samples load_tests(const Problem& problem, Range range) {
-  const std::int64_t inputs = sample_shape(problem.pairs).size();
+  return load_tests(problem, problem.pairs, range);
+}
+
+Samples load_tests(const Problem& problem, const PairSource& source, Range range) {
+  const std::int64_t inputs = sample_shape(source).size();
   std::vector<double> data(static_cast<std::size_t>(inputs * range.size()));
-  read_tests(problem.pairs, range, {data.data(), inputs, range.size(), inputs});
+  read_tests(source, range, {data.data(), inputs, range.size(), inputs});
   return prepare(problem, std::move(data));
 }
 

@@ -40,6 +40,10 @@ struct Problem {
 /// Checks what only the data can tell, and lays K out. Collective. @throws CollectiveError(input).
 [[nodiscard]] Problem pose(const Communicator& comm, SolveConfig& config, const PairSource& pairs);
 
+/// A checksum of the training samples as they are read, 16 hexadecimal digits; "" for a stored kernel, which has none.
+/// Call before standardise_pairs. Collective. Cost: reads all samples once.
+[[nodiscard]] std::string inputs_checksum(const Communicator& comm, const PairSource& pairs);
+
 /// Mean and deviation over all pairs, each rank looking at its share of them. Collective.
 void standardise_pairs(const Communicator& comm, PairSource& pairs);
 
@@ -52,5 +56,7 @@ void standardise_pairs(const Communicator& comm, PairSource& pairs);
 /// The training samples of this rank's share. Collective.
 [[nodiscard]] Samples load_share(const Problem& problem);
 [[nodiscard]] Samples load_tests(const Problem& problem, Range range);
+/// Test samples of another source, of the same shape.
+[[nodiscard]] Samples load_tests(const Problem& problem, const PairSource& source, Range range);
 
 }  // namespace stepwise

@@ -96,13 +96,14 @@ std::pair<Settings, Settings> settings_of(const Command& command) {
 }  // namespace
 
 Command find_command(const std::string& word) {
-  std::vector<std::string> known;
+  std::vector<std::string> known{"completion", "man"};
   for (Command& command : all_commands()) {
     if (command.name == word) return command;
     known.push_back(command.name);
   }
-  fail(ExitCode::input, "unknown command '{}'; did you mean stepwise {}? stepwise --help lists the commands", word,
-       nearest(word, known).value_or("solve"));
+  const auto meant = nearest(word, known);
+  fail(ExitCode::input, "unknown command '{}'{}; stepwise --help lists the commands", word,
+       meant ? fmt::format(", did you mean stepwise {}?", *meant) : "");
 }
 
 Request parse_settings(const Command& command, const std::vector<std::string>& words) {

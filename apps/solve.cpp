@@ -137,7 +137,9 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
     check_sizes(config, second, problem.samples, problem.features, problem.grid->shape(), purpose);
     check_memory(comm, config, second, problem.layout, problem.features, purpose);
   }
-  Checkpoint checkpoint(comm, run, config.output, problem_settings(config, method, problem.convention), limit, report);
+  const std::string checksum = report.stage("checksum", 0, [&](const auto&) { return inputs_checksum(comm, pairs); });
+  Checkpoint checkpoint(comm, run, config.output, problem_settings(config, method, problem.convention, checksum), limit,
+                        report);
   if (complete) {
     report.note(fmt::format("{} is there already, with these settings: nothing to do", config.output));
     checkpoint.remove();
@@ -162,8 +164,8 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
   }();
   config.solver.method = result.method;
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
-    return write_result({comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block,
-                         report, file_layout(run)},
+    return write_result({comm, config, command, pairs, problem.convention, checksum, *problem.grid,
+                         problem.layout.rows.block, report, file_layout(run)},
                         result);
   });
   checkpoint.remove();

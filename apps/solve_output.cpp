@@ -32,6 +32,7 @@ Attributes root_attributes(const ResultOrigin& origin, const SolveResult& result
                      {"eigensolver", solver_name(result.modes)},
                      {"kernel_convention", origin.kernel_convention},
                      {"sign_convention", "in every mode the training sample with the largest |f_j| is positive"}});
+  if (!origin.inputs_checksum.empty()) attributes.emplace_back("inputs_checksum", origin.inputs_checksum);
   return attributes;
 }
 

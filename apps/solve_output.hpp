@@ -38,6 +38,7 @@ struct ResultOrigin {
   const std::string& command;
   const PairSource& pairs;
   std::string kernel_convention;
+  std::string inputs_checksum;  ///< of the training samples, "" for a stored kernel
   const ProcessGrid& grid;
   std::int64_t block = 0;
   const Report& report;

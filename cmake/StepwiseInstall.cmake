@@ -8,6 +8,15 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/stepwise" DESTINATION "${CMAKE_
         FILES_MATCHING PATTERN "*.hpp")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 
+# Made beside the program (apps/CMakeLists.txt).
+if(NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR)
+  set(texts "${PROJECT_BINARY_DIR}/texts")
+  install(FILES "${texts}/stepwise.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+  install(FILES "${texts}/stepwise.bash" RENAME stepwise
+          DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions")
+  install(FILES "${texts}/_stepwise" DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
+endif()
+
 install(EXPORT stepwiseTargets NAMESPACE stepwise:: DESTINATION "${package_dir}")
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/stepwiseConfig.cmake.in"
   "${PROJECT_BINARY_DIR}/stepwiseConfig.cmake" INSTALL_DESTINATION "${package_dir}"

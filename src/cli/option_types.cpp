@@ -53,7 +53,9 @@ bool parse_flag(const std::string& text) {
 template <class T, class Parse>
 Option make_auto(std::string name, std::string metavar, std::string help, std::optional<T>& target, Parse parse,
                  const std::string& word = "auto") {
-  return {std::move(name), std::move(metavar), std::move(help),
+  return {std::move(name),
+          std::move(metavar),
+          std::move(help),
           [&target, parse, word](const std::string& text) {
             if (text == word) {
               target = std::nullopt;
@@ -65,7 +67,8 @@ Option make_auto(std::string name, std::string metavar, std::string help, std::o
               fail(ExitCode::input, "{}, or {}", error.what(), word);
             }
           },
-          [&target, word] { return target ? fmt::format("{}", *target) : word; }};
+          [&target, word] { return target ? fmt::format("{}", *target) : word; },
+          {word}};
 }
 
 }  // namespace
@@ -76,8 +79,12 @@ Option text_option(std::string name, std::string metavar, std::string help, std:
 }
 
 Option flag_option(std::string name, std::string help, bool& target) {
-  return {std::move(name), "", std::move(help), [&target](const std::string& text) { target = parse_flag(text); },
-          [&target] { return target ? "true" : "false"; }};
+  return {std::move(name),
+          "",
+          std::move(help),
+          [&target](const std::string& text) { target = parse_flag(text); },
+          [&target] { return target ? "true" : "false"; },
+          {"true", "false"}};
 }
 
 Option integer_option(std::string name, std::string metavar, std::string help, std::int64_t& target,
@@ -102,18 +109,23 @@ Option auto_option(std::string name, std::string metavar, std::string help, std:
 }
 
 Option auto_option(std::string name, std::string metavar, std::string help, std::optional<double>& target,
-                   double lowest, double highest) {
-  return make_auto(std::move(name), std::move(metavar), std::move(help), target,
-                   [lowest, highest](const std::string& text) { return parse_real(text, lowest, highest); });
+                   double lowest, double highest, const std::string& word) {
+  return make_auto(
+      std::move(name), std::move(metavar), std::move(help), target,
+      [lowest, highest](const std::string& text) { return parse_real(text, lowest, highest); }, word);
 }
 
 Option auto_flag_option(std::string name, std::string help, std::optional<bool>& target) {
-  return make_auto(std::move(name), "", std::move(help), target, parse_flag);
+  Option option = make_auto(std::move(name), "", std::move(help), target, parse_flag);
+  option.words = {"true", "false", "auto"};
+  return option;
 }
 
 Option choice_option(std::string name, std::string help, std::string& target, std::vector<std::string> choices) {
   std::string metavar = fmt::format("{}", fmt::join(choices, "|"));
-  return {std::move(name), std::move(metavar), std::move(help),
+  return {std::move(name),
+          std::move(metavar),
+          std::move(help),
           [&target, choices](const std::string& text) {
             if (std::find(choices.begin(), choices.end(), text) == choices.end()) {
               const auto meant = nearest(text, choices);
@@ -122,7 +134,8 @@ Option choice_option(std::string name, std::string help, std::string& target, st
             }
             target = text;
           },
-          [&target] { return target; }};
+          [&target] { return target; },
+          choices};
 }
 
 }  // namespace stepwise

@@ -26,9 +26,20 @@ std::vector<std::string> names_of(const std::vector<Option>& options) {
   return names;
 }
 
-std::string section_of(const std::string& name) {
-  const auto dot = name.find('.');
-  return dot == std::string::npos ? "" : name.substr(0, dot);
+std::string key_of(const std::string& name) {
+  return name.substr(name.find('.') + 1);  // npos + 1 is 0
+}
+
+/// The option that `name` may stand for: one with its key in another section, else the nearest name, else the nearest
+/// key.
+std::optional<std::string> meant_by(const std::string& name, const std::vector<std::string>& names) {
+  const auto same_key = std::ranges::find(names, key_of(name), key_of);
+  if (same_key != names.end()) return *same_key;
+  if (const auto close = nearest(name, names)) return close;
+  std::vector<std::string> keys;
+  for (const std::string& known : names) keys.push_back(key_of(known));
+  const auto close = nearest(key_of(name), keys);
+  return close ? std::optional(*std::ranges::find(names, *close, key_of)) : std::nullopt;
 }
 
 /// `word`: the name as it was given, with its dashes on the command line.
@@ -36,12 +47,17 @@ std::string section_of(const std::string& name) {
   const std::string name = word.substr(std::min(word.size(), word.find_first_not_of('-')));
   auto names = names_of(options);
   if (where.empty()) names.insert(names.end(), {"config", "help", "print-config"});
-  const auto meant = nearest(name, names);
+  const auto meant = meant_by(name, names);
   fail(ExitCode::input, "{}unknown option {}{}", where, word,
        meant ? fmt::format("; did you mean --{}?", *meant) : "; --help lists them all");
 }
 
 void store(Option& option, const std::string& where, const std::string& value) {
+  for (const char c : value) {
+    if (std::iscntrl(static_cast<unsigned char>(c)) != 0 && c != '\t') {
+      fail(ExitCode::input, "{}--{} has a control character (code {}) in its value", where, option.name, int{c});
+    }
+  }
   try {
     option.set(value);
   } catch (const Error& error) {
@@ -198,9 +214,11 @@ std::string section_in(const std::string& where, const std::string& line, const 
   return section;
 }
 
-/// Reads a file line by line, so that every complaint can name the line.
-void read_config(const std::string& path, std::vector<Option>& options, const po::variables_map& command_line) {
-  std::istringstream in(read_text(path));
+/// Reads line by line, so that every complaint can name the line. What the command line has too is checked for its name
+/// alone.
+void read_lines(const std::string& text, const std::string& path, std::vector<Option>& options,
+                const po::variables_map& command_line) {
+  std::istringstream in(text);
   std::map<std::string, int> seen;
   std::string section;
   std::string whole_line;
@@ -231,11 +249,17 @@ void read_config(const std::string& path, std::vector<Option>& options, const po
 
 }  // namespace
 
+std::string section_of(const std::string& name) {
+  const auto dot = name.find('.');
+  return dot == std::string::npos ? "" : name.substr(0, dot);
+}
+
 Request parse_options(const std::vector<std::string>& arguments, std::vector<Option>& options) {
   const po::variables_map command_line = parse_command_line(arguments, options);
   if (command_line.count("help") != 0) return Request::help;
   if (command_line.count("config") != 0) {
-    read_config(command_line["config"].as<std::string>(), options, command_line);
+    const std::string& path = command_line["config"].as<std::string>();
+    read_lines(read_text(path), path, options, command_line);
   }
   for (Option& option : options) {
     if (command_line.count(option.name) != 0) store(option, "", command_line[option.name].as<std::string>());
@@ -243,24 +267,8 @@ Request parse_options(const std::vector<std::string>& arguments, std::vector<Opt
   return command_line.count("print-config") != 0 ? Request::print_config : Request::run;
 }
 
-std::string help_text(const std::string& usage, const std::vector<Option>& options) {
-  std::string text = usage;
-  std::string section = "none yet";
-  for (const Option& option : options) {
-    if (section_of(option.name) != section) {
-      section = section_of(option.name);
-      text += section.empty() ? "\nGeneral:\n" : fmt::format("\n[{}]\n", section);
-    }
-    const std::string left =
-        fmt::format("  --{} {}", option.name, option.metavar.empty() ? "[true|false]" : option.metavar);
-    const std::string value = option.text();
-    const std::string right = value.empty() ? option.help : fmt::format("{} (default {})", option.help, value);
-    text += left.size() <= 34 ? fmt::format("{:<36}{}\n", left, right) : fmt::format("{}\n{:36}{}\n", left, "", right);
-  }
-  text += fmt::format("\n  {:<34}{}\n  {:<34}{}\n  {:<34}{}\n", "--config FILE",
-                      "read settings from an INI file; the command line wins", "--print-config",
-                      "write all settings as such a file and stop", "-h, --help", "this text");
-  return text;
+void read_settings(const std::string& text, const std::string& source, std::vector<Option>& options) {
+  read_lines(text, source, options, {});
 }
 
 std::string config_text(const std::vector<Option>& options) {
@@ -271,9 +279,8 @@ std::string config_text(const std::vector<Option>& options) {
       section = section_of(option.name);
       text += fmt::format("\n[{}]\n", section);
     }
-    const std::string key = section.empty() ? option.name : option.name.substr(section.size() + 1);
     const std::string value = option.text();
-    text += value.empty() ? fmt::format("# {} =\n", key) : fmt::format("{} = {}\n", key, quoted(value));
+    text += fmt::format("{} ={}{}\n", key_of(option.name), value.empty() ? "" : " ", quoted(value));
   }
   return text;
 }

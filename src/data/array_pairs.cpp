@@ -60,7 +60,25 @@ ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::in
           .pairs = choose_count(path, "--data.pairs", pairs, a.rows()),
           .tests = choose_count(path, "--data.test", tests, available_tests),
           .standardisation = {},
-          .views = count};
+          .views = count,
+          .test_name = "test"};
+}
+
+ArrayPairs open_array_samples(const std::string& path) {
+  const h5::Handle file = open_pair_file(path, -1);
+  const std::string name = has_dataset(file, path, "samples") ? "samples" : "test";
+  if (name == "test" && !has_dataset(file, path, name)) {
+    fail(ExitCode::input, "{}: there is neither a dataset samples nor test", path);
+  }
+  const NumberDataset samples = open_numbers(file, path, name);
+  require_samples(samples);
+  return {.path = path,
+          .shape = shape_of(samples),
+          .pairs = 0,
+          .tests = samples.rows(),
+          .standardisation = {},
+          .views = 2,
+          .test_name = name};
 }
 
 void read_stored_samples(const ArrayPairs& source, std::span<const std::int64_t> samples, MatrixView<double> out) {
@@ -80,7 +98,7 @@ void read_stored_tests(const ArrayPairs& source, Range range, MatrixView<double>
   std::vector<Placement> placements;
   for (std::int64_t i = range.begin; i < range.end; ++i) placements.push_back({i, i - range.begin});
   const h5::Handle file = h5::open_for_reading(source.path);
-  read_placed(open_numbers(file, source.path, "test"), placements, out);
+  read_placed(open_numbers(file, source.path, source.test_name), placements, out);
 }
 
 std::vector<std::int64_t> stored_train_labels(const ArrayPairs& source) {

@@ -4,6 +4,7 @@
 
 #include <bit>
 
+#include "stepwise/core/hash.hpp"
 #include "stepwise/dist/agree.hpp"
 
 namespace stepwise {
@@ -11,22 +12,11 @@ namespace {
 
 constexpr const char* checksum_name = "checksum";
 
-/// Steele, Lea, Flood 2014: the output function of splitmix64.
-std::uint64_t mixed(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
-  return x ^ (x >> 31);
-}
-
-std::uint64_t hash(std::int64_t place, std::uint64_t bits) {
-  return mixed(bits + 0x9e3779b97f4a7c15U * (static_cast<std::uint64_t>(place) + 1));
-}
-
 template <class T>
 std::uint64_t hash_all(std::span<const T> values) {
   std::uint64_t total = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    total += hash(static_cast<std::int64_t>(i), std::bit_cast<std::uint64_t>(values[i]));
+    total += place_hash(static_cast<std::int64_t>(i), std::bit_cast<std::uint64_t>(values[i]));
   }
   return total;
 }
@@ -40,7 +30,7 @@ std::uint64_t hash_rows(const Communicator& comm, std::int64_t first, MatrixView
   std::uint64_t total = 0;
   for (std::int64_t s = 0; s < rows.cols; ++s) {
     for (std::int64_t j = 0; j < rows.rows; ++j) {
-      total += hash((first + s) * rows.rows + j, std::bit_cast<std::uint64_t>(rows(j, s)));
+      total += place_hash((first + s) * rows.rows + j, std::bit_cast<std::uint64_t>(rows(j, s)));
     }
   }
   return over_ranks(comm, total);
@@ -51,8 +41,8 @@ std::uint64_t hash_matrix(const DistMatrix& matrix) {
   std::uint64_t total = 0;
   for (std::int64_t j = 0; j < local.cols; ++j) {
     for (std::int64_t i = 0; i < local.rows; ++i) {
-      total +=
-          hash(matrix.global_row(i) * matrix.cols() + matrix.global_col(j), std::bit_cast<std::uint64_t>(local(i, j)));
+      total += place_hash(matrix.global_row(i) * matrix.cols() + matrix.global_col(j),
+                          std::bit_cast<std::uint64_t>(local(i, j)));
     }
   }
   return over_ranks(matrix.grid().comm(), total);

@@ -41,4 +41,27 @@ void ResultFile::write_bands(const DatasetInfo& info, const MatrixBands& matrix)
   }
 }
 
+void ResultFile::write_turns(const DatasetInfo& info, std::int64_t rows, std::int64_t cols,
+                             const std::vector<Range>& turns, const std::function<BlockVector(Range)>& make) {
+  create(info, {static_cast<hsize_t>(rows), static_cast<hsize_t>(cols)}, H5T_NATIVE_DOUBLE);
+  if (rows == 0 || cols == 0) return;
+  const h5::Handle dataset = open_created(info);
+  std::int64_t done = 0;
+  for (const Range& turn : turns) {
+    const BlockVector part = make(turn);
+    attempt(comm_, [&] {
+      if (turn.begin != done || turn.end > rows || part.samples != turn.size() || part.width != cols) {
+        fail(ExitCode::internal, "{}: {} x {} for rows {} to {} of {} x {}, {} done", info.path, part.samples,
+             part.width, turn.begin, turn.end, rows, cols, done);
+      }
+      const Range own{turn.begin + part.range.begin, turn.begin + part.range.end};
+      write_band(dataset, H5T_NATIVE_DOUBLE, own, cols, part.data.data());
+    });
+    done = turn.end;
+  }
+  attempt(comm_, [&] {
+    if (done != rows) fail(ExitCode::internal, "{}: {} rows of {} written", info.path, done, rows);
+  });
+}
+
 }  // namespace stepwise

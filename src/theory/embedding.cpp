@@ -36,21 +36,10 @@ std::vector<double> mode_signs(const BlockVector& f, const Communicator& comm) {
   return signs;
 }
 
-/// w_ij = (B f_j)_i / (c gamma_j), so that f_j(x) = sum_i w_ij k(x_i, x).
-BlockVector embedding_weights(const Embedding& embedding) {
-  const double c = embedding.pairing.norm(embedding.train.samples);
-  BlockVector weights = embedding.train;
-  apply_pairing(embedding.pairing, weights.local());
-  std::vector<double> factors;
-  for (const double gamma : embedding.gamma) factors.push_back(1 / (c * gamma));
-  scale_vectors(weights, factors);
-  return weights;
-}
-
 /// -sum_i w_ij m_i for the row means of each kind (theory/centring.hpp).
 std::vector<std::vector<double>> mean_offsets(const Embedding& embedding, const BlockVector& means,
                                               const Communicator& comm) {
-  const BlockVector weights = embedding_weights(embedding);
+  const BlockVector weights = embedding_weights(embedding).weights;
   const std::int64_t d = weights.width;
   std::vector<double> sums(static_cast<std::size_t>(d * means.width));
   gemm(-1, Transpose::no, weights.local(), Transpose::yes, means.local(), 0, {sums.data(), d, means.width, d});
@@ -63,6 +52,16 @@ std::vector<std::vector<double>> mean_offsets(const Embedding& embedding, const 
 }
 
 }  // namespace
+
+EmbeddingWeights embedding_weights(const Embedding& embedding) {
+  const double c = embedding.pairing.norm(embedding.train.samples);
+  BlockVector weights = embedding.train;
+  apply_pairing(embedding.pairing, weights.local());
+  std::vector<double> factors;
+  for (const double gamma : embedding.gamma) factors.push_back(1 / (c * gamma));
+  scale_vectors(weights, factors);
+  return {std::move(weights), embedding.offsets};
+}
 
 Embedding training_embedding(const ContrastiveModes& modes, const Communicator& comm) {
   Embedding embedding{
@@ -80,9 +79,15 @@ Embedding training_embedding(const ContrastiveModes& modes, const Communicator& 
 BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Samples& train, const Communicator& comm,
                   std::int64_t count, const std::function<Samples(Range)>& read_batch, std::int64_t group,
                   std::size_t kind) {
-  const std::int64_t d = embedding.train.width;
-  const std::int64_t own = embedding.train.range.size();
-  const BlockVector weights = embedding_weights(embedding);
+  return embed(kernel, embedding_weights(embedding), train, comm, count, read_batch, group, kind);
+}
+
+BlockVector embed(const Kernel& kernel, const EmbeddingWeights& embedder, const Samples& train,
+                  const Communicator& comm, std::int64_t count, const std::function<Samples(Range)>& read_batch,
+                  std::int64_t group, std::size_t kind) {
+  const BlockVector& weights = embedder.weights;
+  const std::int64_t d = weights.width;
+  const std::int64_t own = weights.range.size();
   BlockVector result;
   std::vector<double> tile;
   std::vector<double> sums;
@@ -109,8 +114,8 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
     for (std::int64_t s = mine.begin; s < mine.end; ++s) {
       double* f = local.column(s - result.range.begin);
       std::copy_n(sums.data() + (s - batch.begin) * d, d, f);
-      if (embedding.offsets.empty()) continue;
-      for (std::int64_t j = 0; j < d; ++j) f[j] += embedding.offsets[kind][static_cast<std::size_t>(j)];
+      if (embedder.offsets.empty()) continue;
+      for (std::int64_t j = 0; j < d; ++j) f[j] += embedder.offsets[kind][static_cast<std::size_t>(j)];
     }
   }
   return result;

@@ -20,6 +20,13 @@ if(NOT text MATCHES "[0-9]+\\.[0-9]+\\.[0-9]+")
   message(FATAL_ERROR "the installed program's --version shows no version: ${text}")
 endif()
 
+foreach(text IN ITEMS man/man1/stepwise.1 bash-completion/completions/stepwise zsh/site-functions/_stepwise)
+  file(READ "${WORK_DIR}/prefix/share/${text}" content)
+  if(NOT content MATCHES "kernel.depth")
+    message(FATAL_ERROR "share/${text} names no option")
+  endif()
+endforeach()
+
 step("${CMAKE_COMMAND}" -S "${SOURCE_DIR}" -B "${WORK_DIR}/build" -G "${GENERATOR}" "-DCMAKE_BUILD_TYPE=${CONFIG}"
      "-DCMAKE_CXX_COMPILER=${CXX}" "-DCMAKE_PREFIX_PATH=${WORK_DIR}/prefix" -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF)
 step("${CMAKE_COMMAND}" --build "${WORK_DIR}/build" --config "${CONFIG}")

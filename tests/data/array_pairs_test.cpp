@@ -27,6 +27,23 @@ TEST_F(ArrayPairsTest, SamplesAlternateBetweenTheViews) {
   EXPECT_TRUE(test_labels(source).empty());
 }
 
+TEST_F(ArrayPairsTest, SamplesWithoutPairs) {
+  count_up("test", {2, 3}, 200);
+  file_.close("closing a file");
+  EXPECT_EQ(open_array_samples(path_).test_name, "test");
+  start();
+  count_up("samples", {4, 3, 2}, 0);
+  count_up("test", {2, 3}, 200);
+  file_.close("closing a file");
+  const ArrayPairs samples = open_array_samples(path_);
+  EXPECT_EQ(samples.test_name, "samples");
+  EXPECT_EQ(samples.tests, 4);
+  EXPECT_EQ(samples.shape, (ImageShape{3, 1, 2}));
+  std::vector<double> numbers(12);
+  read_tests(samples, {2, 4}, {numbers.data(), 6, 2, 6});
+  EXPECT_EQ(numbers, (std::vector<double>{12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23}));
+}
+
 TEST_F(ArrayPairsTest, ShapesOfAnyRank) {
   const std::vector<std::pair<Shape, ImageShape>> cases{{{4}, {1, 1, 1}},
                                                         {{4, 6}, {1, 1, 6}},

@@ -23,7 +23,7 @@ SHAPES = {
 }
 TEXT_ATTRIBUTES = ("schema_name", "schema_version", "program_version", "git_commit", "command_line", "configuration",
                    "process_grid", "solver_method", "eigensolver", "kernel_convention", "sign_convention",
-                   "library_mpi", "library_elpa", "library_scalapack", "library_hdf5", "library_blas")
+                   "inputs_checksum", "library_mpi", "library_elpa", "library_scalapack", "library_hdf5", "library_blas")
 NUMBER_ATTRIBUTES = ("seed", "ranks", "block_size", "threads_per_rank")
 
 

@@ -395,6 +395,42 @@ TEST_F(ResultFileTest, ABandThatFailsLeavesNothing) {
   expect_content({});
 }
 
+/// Rows of two columns that are 10 row + column.
+BlockVector counted_rows(Range rows) {
+  BlockVector part = make_block_vector(world(), rows.size(), 2, 1);
+  const auto local = part.local();
+  for (std::int64_t s = 0; s < local.cols; ++s) {
+    for (std::int64_t j = 0; j < 2; ++j) {
+      local(j, s) = static_cast<double>(10 * (rows.begin + part.range.begin + s) + j);
+    }
+  }
+  return part;
+}
+
+TEST_F(ResultFileTest, TurnsMakeAMatrix) {
+  ResultFile out(world(), file(), false);
+  out.write_turns({"/a/rows", "1", "rows", {}}, 13, 2, {{0, 5}, {5, 6}, {6, 13}}, counted_rows);
+  out.write_turns({"/a/none", "1", "no rows", {}}, 0, 2, {}, counted_rows);
+  out.commit();
+  std::vector<double> expected;
+  for (int row = 0; row < 13; ++row) expected.insert(expected.end(), {10.0 * row, 10.0 * row + 1});
+  on_root(file(), [&](const h5::Handle& in) {
+    EXPECT_EQ(read<double>(in, "/a/rows", {13, 2}), expected);
+    EXPECT_TRUE(read<double>(in, "/a/none", {0, 2}).empty());
+  });
+}
+
+TEST_F(ResultFileTest, TurnsThatAreNotAllRowsLeaveNothing) {
+  const std::vector<std::vector<Range>> wrong{{{0, 5}}, {{0, 5}, {6, 13}}, {{0, 14}}, {}};
+  for (const auto& turns : wrong) {
+    expect_refusal(ExitCode::internal, {"/a/rows"}, [&] {
+      ResultFile out(world(), file(), false);
+      out.write_turns({"/a/rows", "1", "rows", {}}, 13, 2, turns, counted_rows);
+    });
+  }
+  expect_content({});
+}
+
 TEST_F(ResultFileTest, ReplicatedNumbersComeBack) {
   const std::vector<double> reals{0.1, -1e300, 5e-324, 0, -0.0, 2.0 / 3};
   const std::vector<std::int64_t> integers{0, -1, INT64_MAX, INT64_MIN};

@@ -15,6 +15,7 @@ struct Option {
   std::string help;     ///< one line
   std::function<void(const std::string&)> set;  ///< parses and range-checks. @throws Error(input) saying what is wanted
   std::function<std::string()> text;            ///< the present value, as `set` would read it
+  std::vector<std::string> words = {};          ///< values that have a name, for the shell to complete
 };
 
 // Constructors of options bound to a variable. Numbers must be finite and inside [lowest, highest].
@@ -29,7 +30,7 @@ struct Option {
                                  std::optional<std::int64_t>& target, std::int64_t lowest, std::int64_t highest,
                                  const std::string& word = "auto");
 [[nodiscard]] Option auto_option(std::string name, std::string metavar, std::string help, std::optional<double>& target,
-                                 double lowest, double highest);
+                                 double lowest, double highest, const std::string& word = "auto");
 [[nodiscard]] Option auto_flag_option(std::string name, std::string help, std::optional<bool>& target);
 /// One of `choices`.
 [[nodiscard]] Option choice_option(std::string name, std::string help, std::string& target,
@@ -40,13 +41,18 @@ enum class Request { run, help, print_config };
 
 /// Stores the settings of a command line and of the file its --config names; the command line wins.
 /// @throws Error(input) for an unknown option or section (with the nearest known name), a stray word, a setting given
-/// twice, a value its option refuses, a file that cannot be read; names the option and value, and for files the line.
+/// twice, a value its option refuses or that no line of a file could hold, a file that cannot be read; names the option
+/// and value, and for files the line.
 /// In a file, # or ; starts a comment at the beginning of a line or after white space. A value may stand between double
 /// quotes, with \" and \\ for " and \.
 [[nodiscard]] Request parse_options(const std::vector<std::string>& arguments, std::vector<Option>& options);
 
-/// The --help text: usage, then options by section with their present values as defaults.
-[[nodiscard]] std::string help_text(const std::string& usage, const std::vector<Option>& options);
+/// Stores the settings of a configuration text, as --config does those of a file; `source` says where it comes from.
+/// @throws Error(input) naming source and line.
+void read_settings(const std::string& text, const std::string& source, std::vector<Option>& options);
+
+/// "kernel" of "kernel.type", "" of a name at the top level.
+[[nodiscard]] std::string section_of(const std::string& name);
 
 /// All settings as a configuration file that gives the same run.
 [[nodiscard]] std::string config_text(const std::vector<Option>& options);

@@ -44,6 +44,7 @@ struct ArrayPairs {
   std::int64_t tests = 0;
   Standardisation standardisation;
   std::int64_t views = 2;
+  std::string test_name = "test";  ///< dataset of the test samples
 };
 
 /// Pairs of two modalities (an image and its caption) in an HDF5 file: view_a and view_b, n x ... each with a shape of
@@ -85,7 +86,11 @@ using PairSource = std::variant<ImagePairs, ArrayPairs, MultimodalPairs, IndexPa
 [[nodiscard]] ArrayPairs open_array_pairs(const std::string& path, std::int64_t pairs, std::int64_t tests,
                                           std::int64_t views = -1);
 
-/// The same for two modalities. `tests`: at most so many of test_a and of test_b, -1 for all.
+/// Samples without pairs, to be read as tests: the dataset `samples`, or `test` where there is none of that name.
+/// @throws Error(input) as above.
+[[nodiscard]] ArrayPairs open_array_samples(const std::string& path);
+
+/// Pairs of two modalities. `tests`: at most so many of test_a and of test_b, -1 for all.
 /// @throws Error(input) as above, but for shapes: view_a and view_b need the same number of rows only.
 [[nodiscard]] MultimodalPairs open_multimodal_pairs(const std::string& path, std::int64_t pairs, std::int64_t tests);
 

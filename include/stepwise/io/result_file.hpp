@@ -93,6 +93,11 @@ class ResultFile {
   /// A matrix in parts. Memory per rank: 8 (in single precision 12) band cols bytes.
   void write_bands(const DatasetInfo& info, const MatrixBands& matrix);
 
+  /// rows x cols in turns that together are all rows: `make` is collective and returns the rows of a turn, dealt out
+  /// over the ranks. Memory per rank: what it returns.
+  void write_turns(const DatasetInfo& info, std::int64_t rows, std::int64_t cols, const std::vector<Range>& turns,
+                   const std::function<BlockVector(Range)>& make);
+
   /// Bytes of datasets written so far, of all ranks, before compression.
   [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_; }
 

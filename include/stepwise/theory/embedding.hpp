@@ -24,16 +24,30 @@ struct Embedding {
 /// From the modes. Collective. Memory per rank: 16 N d / P bytes.
 [[nodiscard]] Embedding training_embedding(const ContrastiveModes& modes, const Communicator& comm);
 
+/// What new samples are embedded with: f_j(x) = sum_i w_ij k(x_i, x), plus offsets[kind][j] where there are any.
+struct EmbeddingWeights {
+  BlockVector weights;  ///< N training samples x d
+  std::vector<std::vector<double>> offsets = {};
+};
+
+/// The final embedding's, without any inverse: w_ij = (B f_j)_i / (c gamma_j). Local.
+[[nodiscard]] EmbeddingWeights embedding_weights(const Embedding& embedding);
+
 /// Embeds new samples without any inverse: f_j(x) = (1 / (c gamma_j)) sum_i (B f_j)_i k(x_i, x), for two views
 /// (1 / (N gamma_j)) sum_i [ f_j(x'_i) k(x, x_i) + f_j(x_i) k(x, x'_i) ].
 ///
 /// `train` holds this rank's own training samples (embedding.train.range); `read_batch` gives samples [begin, end) of
 /// the new ones, all of kind `kind` where the kernel is centred (theory/centring.hpp), and is called with the same
 /// ranges on every rank, but may fail on one alone. Returns d x count, dealt out by sample, groups of `group` together.
-/// Collective. @throws CollectiveError with read_batch's problem, (stopped). Cost: count N kernel evaluations over all ranks, and
-/// one reduction of d x batch numbers for each batch. Memory per rank: a batch of samples, a batch x N / P tile, and
-/// the result's share.
+/// Collective. @throws CollectiveError with read_batch's problem, (stopped). Cost: count N kernel evaluations over all
+/// ranks, and one reduction of d x batch numbers for each batch. Memory per rank: a batch of samples, a batch x N / P
+/// tile, and the result's share.
 [[nodiscard]] BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Samples& train,
+                                const Communicator& comm, std::int64_t count,
+                                const std::function<Samples(Range)>& read_batch, std::int64_t group = 1,
+                                std::size_t kind = 0);
+/// The same with weights of any kind, those of a time during training say: s_j(t) a_ij (eq. 40).
+[[nodiscard]] BlockVector embed(const Kernel& kernel, const EmbeddingWeights& weights, const Samples& train,
                                 const Communicator& comm, std::int64_t count,
                                 const std::function<Samples(Range)>& read_batch, std::int64_t group = 1,
                                 std::size_t kind = 0);
