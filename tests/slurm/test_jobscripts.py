@@ -193,3 +193,72 @@ class Chain(JobScript):
         for job in (solve, embed):
             self.assertEqual(self.wait(job)["JobState"], "CANCELLED", self.logs())
         self.assertFalse((self.folder / "study/result.h5").exists())
+
+
+class LongRun(JobScript):
+    """A run of many products with K, each a place to stop at; K itself is quickly there for the expected numbers."""
+
+    PROBLEM = ["--data.pairs", "250", "--modes", "5", "--kernel.network", "conv 3, relu, conv 3, relu, flatten, dense"]
+    RUN = ["solve", *PROBLEM, "--kernel.storage", "none", "--solver.method", "krylov", "--solver.warm-start", "0",
+           "--checkpoint-interval", "1"]
+    ONE_NODE = ["--nodes=1", "--ntasks-per-node=2", "--cpus-per-task=1"]
+    expected: np.ndarray | None = None
+
+    def start_run(self, name: str, *settings: str, launcher: str = "srun") -> str:
+        return self.submit("jobscripts/long_run.sbatch", f"{name}.checkpoint", *self.RUN, *settings, "--output",
+                           f"{name}.h5", options=self.ONE_NODE, launcher=launcher)
+
+    def wait_for_checkpoint(self, job: str, name: str) -> None:
+        folder = self.folder / f"{name}.checkpoint"
+        state = self.wait(job, lambda state: state["JobState"] != "PENDING" and folder.is_dir() and any(folder.iterdir())
+                          or state["JobState"] not in ("PENDING", "RUNNING"))
+        self.assertEqual(state["JobState"], "RUNNING", f"ended before a checkpoint\n{self.logs()}")
+
+    def assert_result(self, name: str) -> None:
+        if LongRun.expected is None:
+            LongRun.expected = self.expected_gamma(*self.PROBLEM)
+        self.assert_gamma(self.folder / f"{name}.h5", LongRun.expected, 1e-8)
+
+    def test_too_little_time(self) -> None:
+        """Stops by itself before the time is up, requeues, goes on, and ends; both launchers at the same time."""
+        jobs = {name: self.start_run(name, "--max-walltime", "00:00:06", launcher=name) for name in ("srun", "mpirun")}
+        for name, job in jobs.items():
+            with self.subTest(name):
+                state = self.wait(job, seconds=300)
+                self.assertEqual((state["JobState"], state["ExitCode"]), ("COMPLETED", "0:0"), self.logs())
+                self.assertGreaterEqual(int(state["Restarts"]), 1, self.logs())
+                self.assert_result(name)
+
+    def test_signal(self) -> None:
+        """As --signal=B:USR1 sends it before the time is up."""
+        jobs = {name: self.start_run(name, launcher=name) for name in ("srun", "mpirun")}
+        for name, job in jobs.items():
+            self.wait_for_checkpoint(job, name)
+            cluster.run("scancel", "--batch", "--signal=USR1", job)
+        for name, job in jobs.items():
+            with self.subTest(name):
+                state = self.wait(job, seconds=200)
+                self.assertEqual((state["JobState"], state["ExitCode"]), ("COMPLETED", "0:0"), self.logs())
+                self.assertEqual(state["Restarts"], "1", self.logs())
+                self.assert_result(name)
+
+    def test_scancel_leaves_a_resumable_checkpoint(self) -> None:
+        jobs = {name: self.start_run(name, launcher=name) for name in ("srun", "mpirun")}
+        for name, job in jobs.items():
+            self.wait_for_checkpoint(job, name)
+            cluster.run("scancel", job)
+        for name, job in jobs.items():
+            with self.subTest(name):
+                state = self.wait(job)
+                self.assertEqual((state["JobState"], state["Restarts"]), ("CANCELLED", "0"), self.logs())
+                self.assertFalse((self.folder / f"{name}.h5").exists())
+        again = {name: self.start_run(name, launcher=name) for name in jobs}
+        for name, job in again.items():
+            with self.subTest(name):
+                self.finish(job)
+                self.assert_result(name)
+
+        # And once more: there is nothing to do.
+        before = (self.folder / "srun.h5").stat().st_mtime_ns
+        self.finish(self.start_run("srun"))
+        self.assertEqual((self.folder / "srun.h5").stat().st_mtime_ns, before)
