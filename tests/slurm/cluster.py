@@ -1,6 +1,7 @@
 """A SLURM on this machine alone, in a directory of its own, on free ports; it touches nothing of the system's SLURM."""
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import pwd
@@ -93,6 +94,8 @@ class Cluster:
     def __enter__(self) -> "Cluster":
         tools = {name: find_tool(name) for name in TOOLS}
         self.folder = Path(tempfile.mkdtemp(prefix="stepwise-slurm-"))
+        atexit.register(self.stop)  # unittest leaves no other place on Ctrl-C
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             self.start(tools)
         except BaseException:

@@ -22,12 +22,12 @@ cluster: Cluster
 
 def setUpModule() -> None:
     global cluster
-    unittest.addModuleCleanup(lambda: cluster.__exit__())
     cluster = Cluster(nodes=2, cpus=2)
     try:
         cluster.__enter__()
     except Unavailable as reason:
         raise unittest.SkipTest(str(reason)) from None
+    unittest.addModuleCleanup(cluster.stop)
 
 
 def read_gamma(path: Path) -> np.ndarray:
