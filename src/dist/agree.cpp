@@ -6,6 +6,8 @@
 #include <new>
 #include <stdexcept>
 
+#include "stepwise/core/stop.hpp"
+
 namespace stepwise {
 namespace {
 
@@ -57,6 +59,12 @@ void agree_with_root(const Communicator& comm, const std::optional<Error>& probl
   MPI_Bcast(&failed, 1, MPI_INT, 0, comm.raw());
   agreed_on_failure = false;
   if (failed != 0) throw_together(comm, problem, 0, false);
+}
+
+void stop_together(const Communicator& comm) {
+  if (max(comm, std::int64_t{stop_requested()}) == 0) return;
+  agreed_on_failure = true;
+  throw CollectiveError(ExitCode::stopped, "stopped early");
 }
 
 bool unwinding_together() noexcept {

@@ -79,6 +79,10 @@ void broadcast(const Communicator& comm, std::span<double> values, int root) {
   in_pieces(values, [&](double* data, int count) { MPI_Bcast(data, count, MPI_DOUBLE, root, comm.raw()); });
 }
 
+void broadcast(const Communicator& comm, std::span<std::int64_t> values, int root) {
+  in_pieces(values, [&](std::int64_t* data, int count) { MPI_Bcast(data, count, MPI_INT64_T, root, comm.raw()); });
+}
+
 std::string broadcast(const Communicator& comm, std::string text, int root) {
   auto length = static_cast<std::int64_t>(text.size());
   MPI_Bcast(&length, 1, MPI_INT64_T, root, comm.raw());

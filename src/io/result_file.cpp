@@ -14,6 +14,7 @@
 #include <numeric>
 #include <optional>
 
+#include "io/checks.hpp"
 #include "io/output_name.hpp"
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/agree.hpp"
@@ -22,29 +23,6 @@ namespace stepwise {
 namespace {
 
 constexpr std::int64_t room_for_metadata = 1 << 20;
-
-/// All ranks must be about to make the same HDF5 calls: where one goes another way, the others wait for it for ever.
-/// `text` says what this rank is about to do. Collective. @throws CollectiveError(internal).
-void expect_same(const Communicator& comm, const std::string& text) {
-  const std::string first = broadcast(comm, text);
-  attempt(comm, [&] {
-    if (text != first) fail(ExitCode::internal, "ranks disagree: '{}' here, '{}' on rank 0", text, first);
-  });
-}
-
-/// Every row must be on one rank, and groups of `group` rows together. Collective. @throws CollectiveError(internal).
-void check_rows(const Communicator& comm, const std::string& path, const BlockVector& values, std::int64_t group) {
-  expect_same(comm, fmt::format("{}: {} x {}", path, values.samples, values.width));
-  const Range range = values.range;
-  const std::int64_t total = sum(comm, range.size());
-  attempt(comm, [&] {
-    if (range.begin < 0 || range.size() < 0 || range.end > values.samples || range.begin % group != 0 ||
-        range.end % group != 0 || values.width * range.size() != std::ssize(values.data) || total != values.samples) {
-      fail(ExitCode::internal, "{}: rows {} to {} with {} numbers do not fit into {} x {}, {} rows on all ranks", path,
-           range.begin, range.end, values.data.size(), values.samples, values.width, total);
-    }
-  });
-}
 
 h5::Handle file_access(const Communicator& comm) {
   h5::Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "preparing file access");
@@ -233,15 +211,19 @@ void ResultFile::write_scale(const DatasetInfo& info, const std::string& dimensi
   write_replicated(info, {values.size()}, values, &dimension);
 }
 
+namespace {
+
+/// Collective. @throws CollectiveError(internal).
+void check_rows(const Communicator& comm, const std::string& path, const BlockVector& values, std::int64_t group) {
+  check_share(comm, path, values.samples, values.width, values.range, group,
+              values.width * values.range.size() == std::ssize(values.data));
+}
+
+}  // namespace
+
 void ResultFile::write_samples(const DatasetInfo& info, const BlockVector& values) {
   check_rows(comm_, info.path, values, 1);
-  const auto width = static_cast<hsize_t>(values.width);
-  const auto begin = static_cast<hsize_t>(values.range.begin);
-  const auto size = static_cast<hsize_t>(values.range.size());
-  Selection selection;
-  if (size > 0) selection = {{begin, 0}, {1, 1}, {1, 1}, {size, width}};
-  write_selection(info, {static_cast<hsize_t>(values.samples), width}, H5T_NATIVE_DOUBLE, values.data.data(), selection,
-                  nullptr);
+  write_rows(info, values.samples, values.range, values.local());
 }
 
 namespace {

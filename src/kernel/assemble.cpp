@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "kernel/threads.hpp"
+#include "stepwise/core/stop.hpp"
+#include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/pblas.hpp"
 #include "stepwise/kernel/tile_shape.hpp"
 
@@ -45,12 +47,14 @@ DistMatrix assemble(const Kernel& kernel, const Samples& row_samples, const Samp
   std::atomic<std::int64_t> done = 0;
 #pragma omp parallel for schedule(dynamic)
   for (std::size_t t = 0; t < tiles.size(); ++t) {
+    if (stop_requested()) continue;
     const auto [rows, cols] = tiles[t];
     evaluate(kernel, row_samples, rows, col_samples, cols,
              local.block(rows.begin, cols.begin, rows.size(), cols.size()));
     ++done;
     if (thread_number() == 0 && progress) progress(static_cast<double>(done) / static_cast<double>(tiles.size()));
   }
+  stop_together(grid->comm());
   mirror_lower(k);
   return k;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernel/threads.hpp"
+#include "stepwise/core/stop.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
 #include "stepwise/kernel/tile_shape.hpp"
@@ -227,6 +228,7 @@ void KernelProduct<T>::store_strips(const Meeting& meeting, const BasicSamples<T
   std::atomic<std::int64_t> done = 0;
 #pragma omp parallel for schedule(dynamic)
   for (std::size_t t = 0; t < tiles.size(); ++t) {
+    if (stop_requested()) continue;
     const auto [rows, cols] = tiles[t];
     const MatrixView<T> tile{entries.mine(), rows.size(), cols.size(), rows.size()};
     evaluate(kernel_, own_, rows, visitor, cols, tile);
@@ -244,6 +246,7 @@ void KernelProduct<T>::store_strips(const Meeting& meeting, const BasicSamples<T
       progress((meeting.step + static_cast<double>(done) / static_cast<double>(tiles.size())) / meetings);
     }
   }
+  stop_together(comm_);
 }
 
 template <class T>
@@ -287,6 +290,7 @@ void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, 
 #pragma omp parallel for schedule(static, 1)
     for (std::size_t part = 0; part < parts.size(); ++part) {
       for (const Tile& tile : parts[part]) {
+        if (stop_requested()) break;
         const MatrixView<T> k{entries.mine(), tile.rows.size(), tile.cols.size(), tile.rows.size()};
         evaluate(kernel_, own_, tile.rows, *visitor.samples, tile.cols, k);
         use(tile, k);
@@ -340,6 +344,7 @@ void KernelProduct<T>::operator()(MatrixView<const double> v, MatrixView<double>
   tour(strips_.empty(), std::move(visiting), width, [&](const Meeting& meeting, const Visitor& visitor) {
     attempt(comm_, [&] { back.resize(numbers(visitor.count, width)); });
     multiply(meeting, visitor, {mine.data(), own, width, stride}, {total.data(), own, width, stride}, back);
+    stop_together(comm_);
     if (meeting.self()) {
       add(back);
       return;

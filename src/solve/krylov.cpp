@@ -2,16 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <memory>
-#include <numeric>
-#include <optional>
 
-#include "solve/krylov_basis.hpp"
+#include "solve/krylov_search.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
 #include "stepwise/solve/eigensolver.hpp"
-#include "stepwise/solve/small_eigen.hpp"
 
 namespace stepwise {
 namespace {
@@ -19,63 +15,8 @@ namespace {
 constexpr std::int64_t check_width = 8;  // random vectors that look for what the start may have missed
 constexpr std::int64_t check_steps = 2;  // and how many blocks deep they look
 constexpr int patient_looks = 6;         // at a basis without new positive values, before there are none
-constexpr int most_unseen = 6;           // steps between two small eigenproblems
-constexpr double rough_reach = 1e-6;     // by how much a search with rough products can bring residuals down
 
-class Search {
- public:
-  Search(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options)
-      : comm_(comm),
-        t_(t),
-        options_(options),
-        sizes_(krylov_sizes(t.samples, options)),
-        basis_(comm, t, options.seed, sizes_.basis, sizes_.width),
-        h_(area(sizes_.basis, sizes_.basis)),
-        goal_(std::max(options.tolerance, rough() ? rough_reach : 0)) {}
-
-  /// Sets too_rough where products are, for the wanted values; there is no result then.
-  KrylovPairs run();
-
- private:
-  [[nodiscard]] bool rough() const { return t_.rough_kernel != nullptr; }
-  [[nodiscard]] double norm_of_t() const {
-    return ritz_.values.empty() ? 0 : std::max(ritz_.values.front(), -ritz_.values.back());
-  }
-  void start();
-  void expand();
-  void project(const std::vector<double>& gram);
-  [[nodiscard]] std::int64_t positive() const;
-  [[nodiscard]] bool converged();
-  [[nodiscard]] int steps_until_next_look(double worst) const;
-  [[nodiscard]] std::vector<double> restart();
-  void forget_all_but(const std::vector<double>& values, std::int64_t kept);
-  void couple(MatrixView<const double> outside, const std::vector<double>& tail, std::int64_t first);
-  [[nodiscard]] bool finished();
-  [[nodiscard]] std::optional<BlockVector> rayleigh_ritz(BlockVector& a, BlockVector& ka);
-  [[nodiscard]] bool refine(const BlockVector& a, const BlockVector& ka, const BlockVector& residual,
-                            const BlockVector& image);
-
-  const Communicator& comm_;
-  const KernelOperator& t_;
-  const KrylovOptions& options_;
-  KrylovSizes sizes_;
-  KernelBasis basis_;
-  std::vector<double> h_;        // Q^T K T Q, sizes_.basis x sizes_.basis
-  SmallEigenpairs ritz_;         // of h_
-  std::vector<double> outside_;  // ||T y_i - theta_i y_i||_K of the leading Ritz vectors
-  double first_residual_ = 0;
-  std::int64_t found_ = 0;           // positive Ritz values at the last look
-  int looks_without_more_ = 0;       // how often there were no more of them
-  std::int64_t steps_checked_ = -1;  // steps since random vectors were to join to look for missed modes
-  bool joined_ = false;              // and whether they have
-  int unseen_ = 0;                   // steps since the last small eigenproblem
-  int patience_ = most_unseen;       // steps until the next one
-  double last_seen_ = 0;             // largest residual there
-  double goal_;                      // residual that ends the present search
-  double true_residual_ = std::numeric_limits<double>::infinity();  // the worst one last time it was computed
-  bool failed_ = false;                                             // with rough products there is no way on
-  KrylovPairs pairs_;
-};
+}  // namespace
 
 /// Rayleigh-Ritz, and what of T y lies outside the basis: `gram` is that of T times the last block, outside.
 void Search::project(const std::vector<double>& gram) {
@@ -133,10 +74,11 @@ bool Search::converged() {
 }
 
 /// Most of the steps that the residual, falling as it has since the last look, needs to reach the goal.
-int Search::steps_until_next_look(double worst) const {
+std::int64_t Search::steps_until_next_look(double worst) const {
   if (!(last_seen_ > worst) || unseen_ == 0 || worst <= goal_) return 1;
-  const double per_step = std::log(last_seen_ / worst) / unseen_;
-  return std::clamp(static_cast<int>(0.7 * std::log(2 * worst / goal_) / per_step), 1, most_unseen);
+  const double per_step = std::log(last_seen_ / worst) / static_cast<double>(unseen_);
+  return std::clamp(static_cast<std::int64_t>(0.7 * std::log(2 * worst / goal_) / per_step), std::int64_t{1},
+                    most_unseen);
 }
 
 /// Keeps the leading Ritz vectors only; they take their common residual, the next block, with them. Returns how they
@@ -149,6 +91,7 @@ std::vector<double> Search::restart() {
   for (std::int64_t i = 0; i < kept; ++i) {
     std::copy_n(ritz_.vectors.data() + area(i, size) + basis_.last(), block, tail.data() + area(i, block));
   }
+  whole_ = false;
   basis_.combine(ritz_.vectors, kept);
   forget_all_but(ritz_.values, kept);
   ++pairs_.restarts;
@@ -189,10 +132,16 @@ void Search::couple(MatrixView<const double> outside, const std::vector<double>&
 }
 
 KrylovPairs Search::run() {
-  start();
-  do {
-    expand();
-  } while (!finished());
+  options_.resume != nullptr ? resume(*options_.resume) : start();
+  try {
+    do {
+      expand();
+    } while (!finished());
+  } catch (const CollectiveError& error) {
+    // The pass that was given up has not touched the basis.
+    if (error.code() == ExitCode::stopped && whole_) show_state();
+    throw;
+  }
   pairs_.too_rough = failed_;
   pairs_.products = basis_.products;
   pairs_.rounds = basis_.rounds;
@@ -233,6 +182,10 @@ void Search::expand() {
               "loosen --solver.tolerance, or use --solver.method cholesky",
               basis_.rounds, worst, options_.tolerance));
     }
+    if (options_.safe_point) {
+      note_state();
+      show_state();
+    }
     const std::int64_t size = basis_.size();
     const std::int64_t last = basis_.last();
     const std::int64_t block = size - last;
@@ -248,10 +201,10 @@ void Search::expand() {
       }
     }
     std::int64_t count = block;
-    if (steps_checked_ == 0 && !joined_) {
+    if (steps_checked_ == 0 && joined_ == 0) {
       basis_.draw(block, check_width);
       count += check_width;
-      joined_ = true;
+      joined_ = 1;
     }
     basis_.multiply(basis_.w(count), basis_.kw(count));
     basis_.keep_outside(block);
@@ -284,107 +237,6 @@ void Search::expand() {
   pairs_.exhausted = pairs_.exhausted || basis_.size() == 0;
 }
 
-/// The wanted Ritz vectors with fresh products: made orthonormal once more, with their true residuals. True if these
-/// meet the tolerance, or the search cannot go on.
-bool Search::finished() {
-  const std::int64_t d = positive();
-  BlockVector a;
-  BlockVector ka;
-  attempt(comm_, [&] {
-    a = make_block_vector(comm_, t_.samples, d, t_.group);
-    ka = a;
-  });
-  pairs_.values.clear();
-  pairs_.residuals.clear();
-  failed_ = rough() && d < options_.modes;  // exact products know whether there are more
-  if (failed_) return true;
-  if (d > 0) {
-    basis_.combine(ritz_.vectors, d);
-    copy(basis_.q(0, d), a.local());
-    basis_.multiply_exactly(a.local(), ka.local());
-    std::optional<BlockVector> residual = rayleigh_ritz(a, ka);
-    failed_ = !residual;
-    if (failed_) return true;
-    BlockVector image = *residual;
-    basis_.multiply(residual->local(), image.local());
-    for (const double square : dots(comm_, *residual, image)) {
-      pairs_.residuals.push_back(std::sqrt(std::max(square, 0.0)) / pairs_.values.front());
-    }
-    if (refine(a, ka, *residual, image)) return false;
-    failed_ = rough() && !(true_residual_ <= options_.tolerance);
-    if (failed_) return true;
-  }
-  for (double& value : pairs_.values) value *= basis_.scale();
-  const double root = std::sqrt(basis_.scale());
-  for (double& x : a.data) x /= root;
-  for (double& x : ka.data) x *= root;
-  pairs_.vectors = std::move(a);
-  pairs_.kernel_vectors = std::move(ka);
-  return true;
-}
-
-/// Turns the d vectors a and their images into K-orthonormal Ritz vectors of their span; sets the values and returns
-/// T a - theta a. Nothing if the vectors are far from orthonormal, which they were by the products of the search.
-std::optional<BlockVector> Search::rayleigh_ritz(BlockVector& a, BlockVector& ka) {
-  const std::int64_t d = a.width;
-  const auto combine = [d](BlockVector& v, const std::vector<double>& s) {
-    BlockVector result = v;
-    gemm(1, Transpose::yes, {s.data(), d, d, d}, Transpose::no, v.local(), 0, result.local());
-    v = std::move(result);
-  };
-  SmallEigenpairs lengths = small_eigenpairs(comm_, basis_.inner(a.local(), ka.local()), d);
-  if (rough() && !(lengths.values.back() > 0.5)) return std::nullopt;
-  for (std::int64_t j = 0; j < d; ++j) {
-    const double factor = 1 / std::sqrt(lengths.values[static_cast<std::size_t>(j)]);
-    for (std::int64_t i = 0; i < d; ++i) lengths.vectors[area(j, d) + static_cast<std::size_t>(i)] *= factor;
-  }
-  combine(a, lengths.vectors);
-  combine(ka, lengths.vectors);
-  BlockVector ta = ka;
-  t_.pairing(ta.local());
-  const SmallEigenpairs best = small_eigenpairs(comm_, basis_.inner(ka.local(), ta.local()), d);
-  for (BlockVector* v : {&a, &ka, &ta}) combine(*v, best.vectors);
-  pairs_.values = best.values;
-  for (std::int64_t s = 0; s < a.range.size(); ++s) {
-    for (std::int64_t j = 0; j < d; ++j) {
-      ta.local()(j, s) -= pairs_.values[static_cast<std::size_t>(j)] * a.local()(j, s);
-    }
-  }
-  return ta;
-}
-
-/// Where true residuals are worse than estimated, the search goes on from the Ritz vectors and these residuals, as long
-/// as that helps.
-bool Search::refine(const BlockVector& a, const BlockVector& ka, const BlockVector& residual,
-                    const BlockVector& image) {
-  const double before = true_residual_;
-  true_residual_ = *std::max_element(pairs_.residuals.begin(), pairs_.residuals.end());
-  const std::int64_t d = a.width;
-  if (true_residual_ <= options_.tolerance || !(true_residual_ < before / 2) || d < options_.modes) return false;
-  pairs_.exhausted = false;
-  basis_.replace(a, ka);
-  forget_all_but(pairs_.values, d);
-  std::vector<std::int64_t> order(static_cast<std::size_t>(d));
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) {
-    return pairs_.residuals[static_cast<std::size_t>(i)] > pairs_.residuals[static_cast<std::size_t>(j)];
-  });
-  // Rough products leave every Ritz vector a residual of its own.
-  const std::int64_t count = std::min({d, rough() ? d : sizes_.block, sizes_.basis - d});
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t from = order[static_cast<std::size_t>(i)];
-    copy(residual.local().block(from, 0, 1, a.range.size()), basis_.w(count).block(i, 0, 1, a.range.size()));
-    copy(image.local().block(from, 0, 1, a.range.size()), basis_.kw(count).block(i, 0, 1, a.range.size()));
-  }
-  if (rough()) basis_.multiply_exactly(basis_.w(count), basis_.kw(count));
-  if (basis_.append_exact(count) == 0) return false;
-  couple(residual.local(), {}, 0);
-  goal_ = std::max(options_.tolerance, rough() ? rough_reach * true_residual_ : 0);
-  return true;
-}
-
-}  // namespace
-
 KrylovSizes krylov_sizes(std::int64_t samples, const KrylovOptions& options) {
   std::int64_t block = options.block;
   if (block == 0) block = options.modes <= 16 ? 16 : options.modes <= 128 ? 24 : 48;
@@ -399,20 +251,26 @@ KrylovPairs krylov_pairs(const Communicator& comm, const KernelOperator& t, cons
     throw CollectiveError(ExitCode::input, fmt::format("--modes is {}, must be from 1 to the number of samples, {}",
                                                        options.modes, t.samples));
   }
-  const auto search = [&](const KernelOperator& op) {
-    return attempt(comm, [&] { return std::make_unique<Search>(comm, op, options); })->run();
+  const auto search = [&](const KernelOperator& op, const KrylovOptions& how, const GivenUp& given_up) {
+    return attempt(comm, [&] { return std::make_unique<Search>(comm, op, how, given_up); })->run();
   };
-  KrylovPairs pairs = search(t);
-  if (!pairs.too_rough) return pairs;
+  GivenUp given_up;
+  KrylovOptions how = options;
+  if (options.resume != nullptr) given_up = given_up_before(options.resume->state);
+  if (given_up.any == 0) {
+    KrylovPairs pairs = search(t, options, given_up);
+    if (!pairs.too_rough) return pairs;
+    given_up = {1, pairs.products, pairs.rounds, pairs.rough_rounds};
+    how.resume = nullptr;
+  }
   KernelOperator exact = t;
   exact.rough_kernel = nullptr;
-  KrylovPairs anew = search(exact);
-  anew.too_rough = true;
-  anew.products += pairs.products;
-  anew.rounds += pairs.rounds;
-  anew.rough_rounds = pairs.rough_rounds;
-  anew.product_seconds += pairs.product_seconds;
-  return anew;
+  KrylovPairs pairs = search(exact, how, given_up);
+  pairs.too_rough = true;
+  pairs.products += given_up.products;
+  pairs.rounds += given_up.rounds;
+  pairs.rough_rounds = given_up.rough_rounds;
+  return pairs;
 }
 
 }  // namespace stepwise

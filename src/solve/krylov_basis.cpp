@@ -223,6 +223,16 @@ void KernelBasis::combine(const std::vector<double>& s, std::int64_t kept) {
   last_ = kept;
 }
 
+void KernelBasis::combination(const std::vector<double>& s, MatrixView<double> target) {
+  gemm(1, Transpose::yes, {s.data(), size_, target.rows, size_}, Transpose::no, q_.view(0, size_), 0, target);
+}
+
+void KernelBasis::restore(std::int64_t size,
+                          const std::function<void(MatrixView<double> q, MatrixView<double> kq)>& read) {
+  size_ = size;
+  read(q_.view(0, size), kq_.view(0, size));
+}
+
 void KernelBasis::replace(const BlockVector& vectors, const BlockVector& images) {
   size_ = vectors.width;
   last_ = size_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -80,6 +81,8 @@ class KernelBasis {
   std::int64_t append_random(std::int64_t count, double norm_of_t);
   /// Keeps the combinations of basis vectors by the first `kept` columns of s, size() rows each.
   void combine(const std::vector<double>& s, std::int64_t kept);
+  /// The same combinations, put elsewhere: as many as `target` has rows.
+  void combination(const std::vector<double>& s, MatrixView<double> target);
   /// The basis are these vectors now.
   void replace(const BlockVector& vectors, const BlockVector& images);
 
@@ -87,6 +90,14 @@ class KernelBasis {
   std::int64_t rounds = 0;    ///< block products
   std::int64_t rough_rounds = 0;
   double product_seconds = 0;  ///< this rank's time in them
+
+  // All that there is to know besides Q and K Q.
+  [[nodiscard]] std::array<std::int64_t*, 6> counts() {
+    return {&last_, &reach_, &drawn_, &products, &rounds, &rough_rounds};
+  }
+  [[nodiscard]] std::array<double*, 2> numbers() { return {&scale_, &kernel_norm_}; }
+  /// Basis and image, of `size` vectors, are what `read` makes them.
+  void restore(std::int64_t size, const std::function<void(MatrixView<double> q, MatrixView<double> kq)>& read);
 
  private:
   std::int64_t normalise(std::int64_t count, const std::vector<double>& scale, double floor);

@@ -94,6 +94,7 @@ BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Sample
   for (std::int64_t begin = 0; begin < count; begin += batch_size) {
     const Range batch{begin, std::min(begin + batch_size, count)};
     const std::int64_t size = batch.size();
+    stop_together(comm);
     attempt(comm, [&] {
       const Samples samples = read_batch(batch);
       std::fill(sums.begin(), sums.end(), 0.0);

@@ -61,6 +61,10 @@ void attempt_on_root(const Communicator& comm, Work&& work) {
   agree_with_root(comm, problem);
 }
 
+/// Ends the work under way on every rank as soon as one of them has been asked to stop (core/stop.hpp). Collective. One
+/// 8-byte Allreduce. @throws CollectiveError(stopped).
+void stop_together(const Communicator& comm);
+
 /// True from the moment agree() throws: objects whose destruction is collective may then communicate while they unwind,
 /// because all ranks unwind together. After any other exception they must not.
 [[nodiscard]] bool unwinding_together() noexcept;

@@ -41,6 +41,7 @@ void sum(const Communicator& comm, std::span<std::int64_t> values);
 [[nodiscard]] std::int64_t min(const Communicator& comm, std::int64_t value);
 /// Copies from rank `root` to all.
 void broadcast(const Communicator& comm, std::span<double> values, int root = 0);
+void broadcast(const Communicator& comm, std::span<std::int64_t> values, int root = 0);
 [[nodiscard]] std::string broadcast(const Communicator& comm, std::string text, int root = 0);
 
 /// Ranks of `comm` that share this rank's node.

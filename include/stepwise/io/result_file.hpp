@@ -11,7 +11,9 @@
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/block_vector.hpp"
 #include "stepwise/dist/communicator.hpp"
+#include "stepwise/dist/dist_matrix.hpp"
 #include "stepwise/h5/handle.hpp"
+#include "stepwise/io/hyperslab.hpp"
 
 namespace stepwise {
 
@@ -66,12 +68,19 @@ class ResultFile {
   void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const double> values);
   void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const std::int64_t> values);
 
-  /// samples x width, each rank writing its own rows.
+  /// samples x width, each rank writing the rows `own`: one column of `values` each, which is not copied.
+  void write_rows(const DatasetInfo& info, std::int64_t samples, Range own, MatrixView<const double> values);
+  /// The same of a block vector.
   void write_samples(const DatasetInfo& info, const BlockVector& values);
   /// Training samples numbered pair by pair, `views` each, as (views, n, width): all first views, all second views, ...
   void write_views(const DatasetInfo& info, const BlockVector& values, std::int64_t views = 2);
   /// The same as (views n) x width, first views first.
   void write_stacked_views(const DatasetInfo& info, const BlockVector& values, std::int64_t views = 2);
+
+  /// A block-cyclic matrix, row-major. Where its rows or columns are samples numbered view by view, `views` of each,
+  /// the dataset has all first views, then all second ones, and so on. Memory per rank: 64 MiB, or one row of blocks
+  /// where that is more.
+  void write_matrix(const DatasetInfo& info, const DistMatrix& matrix, StackedViews views = {});
 
   /// A matrix in parts. Memory per rank: 8 (in single precision 12) band cols bytes.
   void write_bands(const DatasetInfo& info, const MatrixBands& matrix);
@@ -87,6 +96,7 @@ class ResultFile {
   struct Selection;
   /// A dataset that nothing is written to yet.
   void create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type);
+  [[nodiscard]] h5::Handle open_created(const DatasetInfo& info) const;
   void write_selection(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type, const void* data,
                        const Selection& selection, const std::string* dimension);
 

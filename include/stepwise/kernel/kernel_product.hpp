@@ -25,12 +25,12 @@ class KernelProduct {
                 std::int64_t group);
 
   /// Evaluates this rank's tiles for all products to come; without it every product evaluates them anew. Collective.
-  /// @throws CollectiveError(memory). Cost: m N^2 flops over all ranks and the kernel's own for N^2 / 2 entries; every
+  /// @throws CollectiveError(memory), (stopped). Cost: m N^2 flops over all ranks and the kernel's own for N^2 / 2 entries; every
   /// rank receives half of all samples. Memory per rank: sizeof(T) N^2 / 2P for the tiles, meanwhile 2 sizeof(T) m N /
   /// P for two visiting ranks' samples (none on one rank).
   void store(const Progress& progress);
 
-  /// Y := K V, both width x (this rank's samples). Collective. @throws CollectiveError(memory).
+  /// Y := K V, both width x (this rank's samples). Collective. @throws CollectiveError(memory), (stopped).
   /// Cost: 2 width N^2 flops over all ranks, and those of store() if the tiles are not stored. Memory per rank:
   /// sizeof(T) width N / P for each thread and five more, a tile a thread and the visiting samples if not stored.
   void operator()(MatrixView<const double> v, MatrixView<double> y) const;

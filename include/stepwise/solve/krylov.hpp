@@ -22,6 +22,34 @@ struct KernelOperator {
   std::function<void(MatrixView<const double> v, MatrixView<double> kv)> rough_kernel = {};
 };
 
+/// How many vectors there are, by the settings.
+struct KrylovSizes {
+  std::int64_t block = 0;
+  std::int64_t basis = 0;  ///< at most, before a restart
+  std::int64_t width = 0;  ///< that are worked on at once
+};
+
+/// Where a search stands between two passes over K, with the basis Q and its image K Q. Counts and numbers are the
+/// search's own and the same on every rank; whoever keeps them need not know what they mean.
+struct KrylovState {
+  KrylovSizes sizes;
+  std::int64_t vectors = 0;  ///< in the basis
+  std::vector<std::int64_t> counts;
+  std::vector<double> numbers;
+};
+
+/// A state to go on from. `read` puts the basis and its image, vectors x this rank's samples, where they belong.
+/// Collective.
+struct KrylovResume {
+  KrylovState state;
+  std::function<void(MatrixView<double> q, MatrixView<double> kq)> read;
+};
+
+/// Sees the state, and Q and K Q as `read` wants them, between two passes over K. May throw a CollectiveError to end
+/// the search. Collective.
+using KrylovSafePoint =
+    std::function<void(const KrylovState& state, MatrixView<const double> q, MatrixView<const double> kq)>;
+
 struct KrylovOptions {
   std::int64_t modes = 10;                    ///< d
   double tolerance = 1e-10;                   ///< of ||T a - theta a||_K / theta_1 for each of the d pairs
@@ -30,6 +58,8 @@ struct KrylovOptions {
   std::uint64_t seed = 0;                     ///< of the random start
   const BlockVector* start = nullptr;         ///< vectors near the wanted ones to begin with, instead of random ones
   std::function<void(double)> progress = {};  ///< takes the fraction done, on the way to the tolerance
+  KrylovSafePoint safe_point = {};            ///< called before every pass, and again when a pass is given up
+  const KrylovResume* resume = nullptr;       ///< where to go on, instead of starting
 };
 
 struct KrylovPairs {
@@ -61,19 +91,15 @@ struct KrylovPairs {
 /// Simoncini, Szyld, SIAM J. Sci. Comput. 25, 2003). Where the wanted values reach below what rough products resolve,
 /// the search is done anew without them.
 ///
-/// Deterministic in (seed, sample); results on different numbers of ranks agree to the tolerance. Collective.
-/// @throws CollectiveError(numerical) when the tolerance is not reached, naming the residual that was.
+/// Deterministic in (seed, sample); results on different numbers of ranks agree to the tolerance. A search that goes on
+/// from a state ends as it would have without the interruption: bit by bit on as many ranks and threads. Collective.
+/// @throws CollectiveError(numerical) when the tolerance is not reached, naming the residual that was; (stopped) from a
+/// product that was asked to stop, after safe_point has seen the state before that pass; what safe_point throws.
 /// Cost: about 2 N^2 (6 d + 150) flops in products, and 10 N m^2 for a basis of m vectors. Memory per rank:
 /// 16 N m / P bytes with m = 2 d + 12 blocks.
 /// Source: thick-restart Lanczos (Wu, Simon, SIAM J. Matrix Anal. Appl. 22, 2000) in blocks.
 [[nodiscard]] KrylovPairs krylov_pairs(const Communicator& comm, const KernelOperator& t, const KrylovOptions& options);
 
-/// How many vectors there are, by the settings.
-struct KrylovSizes {
-  std::int64_t block = 0;
-  std::int64_t basis = 0;  ///< at most, before a restart
-  std::int64_t width = 0;  ///< that are worked on at once
-};
 [[nodiscard]] KrylovSizes krylov_sizes(std::int64_t samples, const KrylovOptions& options);
 
 }  // namespace stepwise

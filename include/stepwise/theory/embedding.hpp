@@ -30,7 +30,7 @@ struct Embedding {
 /// `train` holds this rank's own training samples (embedding.train.range); `read_batch` gives samples [begin, end) of
 /// the new ones, all of kind `kind` where the kernel is centred (theory/centring.hpp), and is called with the same
 /// ranges on every rank, but may fail on one alone. Returns d x count, dealt out by sample, groups of `group` together.
-/// Collective. @throws CollectiveError with read_batch's problem. Cost: count N kernel evaluations over all ranks, and
+/// Collective. @throws CollectiveError with read_batch's problem, (stopped). Cost: count N kernel evaluations over all ranks, and
 /// one reduction of d x batch numbers for each batch. Memory per rank: a batch of samples, a batch x N / P tile, and
 /// the result's share.
 [[nodiscard]] BlockVector embed(const Kernel& kernel, const Embedding& embedding, const Samples& train,

@@ -1,0 +1,148 @@
+#include "stepwise/io/checkpoint_file.hpp"
+
+#include <fmt/format.h>
+
+#include <bit>
+
+#include "stepwise/dist/agree.hpp"
+
+namespace stepwise {
+namespace {
+
+constexpr const char* checksum_name = "checksum";
+
+/// Steele, Lea, Flood 2014: the output function of splitmix64.
+std::uint64_t mixed(std::uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+  return x ^ (x >> 31);
+}
+
+std::uint64_t hash(std::int64_t place, std::uint64_t bits) {
+  return mixed(bits + 0x9e3779b97f4a7c15U * (static_cast<std::uint64_t>(place) + 1));
+}
+
+template <class T>
+std::uint64_t hash_all(std::span<const T> values) {
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    total += hash(static_cast<std::int64_t>(i), std::bit_cast<std::uint64_t>(values[i]));
+  }
+  return total;
+}
+
+std::uint64_t over_ranks(const Communicator& comm, std::uint64_t part) {
+  MPI_Allreduce(MPI_IN_PLACE, &part, 1, MPI_UINT64_T, MPI_SUM, comm.raw());
+  return part;
+}
+
+std::uint64_t hash_rows(const Communicator& comm, std::int64_t first, MatrixView<const double> rows) {
+  std::uint64_t total = 0;
+  for (std::int64_t s = 0; s < rows.cols; ++s) {
+    for (std::int64_t j = 0; j < rows.rows; ++j) {
+      total += hash((first + s) * rows.rows + j, std::bit_cast<std::uint64_t>(rows(j, s)));
+    }
+  }
+  return over_ranks(comm, total);
+}
+
+std::uint64_t hash_matrix(const DistMatrix& matrix) {
+  const auto local = matrix.local();
+  std::uint64_t total = 0;
+  for (std::int64_t j = 0; j < local.cols; ++j) {
+    for (std::int64_t i = 0; i < local.rows; ++i) {
+      total +=
+          hash(matrix.global_row(i) * matrix.cols() + matrix.global_col(j), std::bit_cast<std::uint64_t>(local(i, j)));
+    }
+  }
+  return over_ranks(matrix.grid().comm(), total);
+}
+
+DatasetInfo kept(const std::string& name) {
+  return {name, "", "kept to go on from", {}};
+}
+
+}  // namespace
+
+CheckpointWriter::CheckpointWriter(const Communicator& comm, const std::string& path)
+    : comm_(comm), file_(comm, path, true) {}
+
+void CheckpointWriter::attributes(const Attributes& values) {
+  file_.attributes("/", values);
+}
+
+void CheckpointWriter::add_checksum(const std::string& name, std::uint64_t checksum) {
+  file_.attributes(name, {{checksum_name, fmt::format("{:016x}", checksum)}});
+}
+
+void CheckpointWriter::numbers(const std::string& name, std::span<const double> values) {
+  file_.write(kept(name), {values.size()}, values);
+  add_checksum(name, hash_all(values));
+}
+
+void CheckpointWriter::counts(const std::string& name, std::span<const std::int64_t> values) {
+  file_.write(kept(name), {values.size()}, values);
+  add_checksum(name, hash_all(values));
+}
+
+void CheckpointWriter::rows(const std::string& name, std::int64_t samples, Range own, MatrixView<const double> values) {
+  file_.write_rows(kept(name), samples, own, values);
+  add_checksum(name, hash_rows(comm_, own.begin, values));
+}
+
+void CheckpointWriter::matrix(const std::string& name, const DistMatrix& values) {
+  file_.write_matrix(kept(name), values);
+  add_checksum(name, hash_matrix(values));
+}
+
+std::int64_t CheckpointWriter::commit() {
+  return file_.commit();
+}
+
+CheckpointReader::CheckpointReader(const Communicator& comm, const std::string& path)
+    : comm_(comm), path_(path), file_(comm, path) {}
+
+Attributes CheckpointReader::attributes() {
+  return file_.attributes("/");
+}
+
+bool CheckpointReader::contains(const std::string& name) {
+  return file_.contains(name);
+}
+
+void CheckpointReader::compare_checksum(const std::string& name, std::uint64_t checksum) {
+  std::string written;
+  for (const auto& [key, value] : file_.attributes(name)) {
+    if (const auto* text = std::get_if<std::string>(&value); text != nullptr && key == checksum_name) written = *text;
+  }
+  const std::string found = fmt::format("{:016x}", checksum);
+  if (written == found) return;
+  throw CollectiveError(ExitCode::input,
+                        fmt::format("{}: {} has the checksum {}, but was written with {}: the file is damaged; remove "
+                                    "it to go on without it",
+                                    path_, name, found, written.empty() ? "none" : written));
+}
+
+std::vector<double> CheckpointReader::numbers(const std::string& name) {
+  std::vector<double> values = file_.numbers(name);
+  compare_checksum(name, hash_all(std::span<const double>(values)));
+  return values;
+}
+
+std::vector<std::int64_t> CheckpointReader::counts(const std::string& name) {
+  std::vector<std::int64_t> values = file_.integers(name);
+  compare_checksum(name, hash_all(std::span<const std::int64_t>(values)));
+  return values;
+}
+
+void CheckpointReader::rows(const std::string& name, Range own, MatrixView<double> into) {
+  file_.read_rows(name, own, into);
+  compare_checksum(name, hash_rows(comm_, own.begin, into));
+}
+
+void CheckpointReader::matrix(const std::string& name, DistMatrix& into) {
+  file_.read_matrix(name, into);
+  compare_checksum(name, hash_matrix(into));
+}
+
+}  // namespace stepwise
