@@ -211,7 +211,7 @@ class LongRun(JobScript):
 
     def wait_for_checkpoint(self, job: str, name: str) -> None:
         folder = self.folder / f"{name}.checkpoint"
-        state = self.wait(job, lambda state: state["JobState"] != "PENDING" and folder.is_dir() and any(folder.iterdir())
+        state = self.wait(job, lambda state: state["JobState"] != "PENDING" and any(folder.glob("*.h5"))
                           or state["JobState"] not in ("PENDING", "RUNNING"))
         self.assertEqual(state["JobState"], "RUNNING", f"ended before a checkpoint\n{self.logs()}")
 
@@ -247,6 +247,7 @@ class LongRun(JobScript):
                 state = self.wait(job, seconds=200)
                 self.assertEqual((state["JobState"], state["ExitCode"]), ("COMPLETED", "0:0"), self.logs())
                 self.assertEqual(state["Restarts"], "1", self.logs())
+                self.assertIn(f"going on from {name}.checkpoint", self.logs())
                 self.assert_result(name)
 
     def test_scancel_leaves_a_resumable_checkpoint(self) -> None:
@@ -263,6 +264,7 @@ class LongRun(JobScript):
         for name, job in again.items():
             with self.subTest(name):
                 self.finish(job)
+                self.assertIn(f"going on from {name}.checkpoint", self.logs())
                 self.assert_result(name)
 
         # And once more: there is nothing to do.
