@@ -40,12 +40,10 @@ Command solve_command() {
           "eigenmodes of the contrastive kernel, timescales, embeddings",
           solve_usage,
           [settings] { return with_run_options(solve_options(settings->solve), settings->run); },
-          [settings] {
-            check_consistency(settings->run);
-            check_consistency(settings->solve);
-          },
-          [settings](const Communicator& comm, const std::string& command_line) {
-            solve(comm, settings->solve, settings->run, command_line);
+          [settings] { check_consistency(settings->solve); },
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            solve(comm, settings->solve, settings->run, command_line, report);
           }};
 }
 
@@ -55,12 +53,10 @@ Command kernel_command() {
           "the kernel matrix itself, in a file; goes on where it was killed",
           kernel_usage,
           [settings] { return with_run_options(kernel_command_options(settings->kernel), settings->run); },
-          [settings] {
-            check_consistency(settings->run);
-            check_consistency(settings->kernel);
-          },
-          [settings](const Communicator& comm, const std::string& command_line) {
-            compute_kernel(comm, settings->kernel, settings->run, command_line);
+          [settings] { check_consistency(settings->kernel); },
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            compute_kernel(comm, settings->kernel, settings->run, command_line, report);
           }};
 }
 
