@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that stepwise needs and this machine lacks; where that is impossible, says what is
 # missing and how to point CMake at builds of your own.
-#   scripts/setup_deps.sh [--check]     --check: only list what is missing
+#   scripts/setup_deps.sh [--check | --optional]
+# --check: only list what is missing; --optional: also packages of some tests, which are skipped without them.
 # Exit code 2 when configuring cannot even start (no CMake, Ninja or C++ compiler); otherwise CMake has the last word.
 set -euo pipefail
 
@@ -11,15 +12,16 @@ packages=(
   libopenblas-dev libopenblas-openmp-dev libboost-program-options-dev libfmt-dev libgtest-dev libgmock-dev
   python3-numpy python3-scipy python3-h5py python3-matplotlib
 )
+optional=(slurm-wlm munge) # the job scripts are tested under a SLURM of their own
 
-usage() { sed -n '2,5s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,6s/^# \{0,1\}//p' "$0"; }
 
 has_command() { command -v "$1" >/dev/null 2>&1; }
 
-# Debian's own book-keeping where there is one.
+# missing_packages PACKAGE...: by Debian's own book-keeping, where there is one.
 missing_packages() {
   local package
-  for package in "${packages[@]}"; do
+  for package; do
     if ! dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed; then
       printf '%s\n' "$package"
     fi
@@ -41,8 +43,12 @@ missing_pieces() {
   fi
 }
 
+list_missing_optional() {
+  if has_command dpkg-query; then missing_packages "${optional[@]}"; else has_command sbatch || printf 'slurm\n'; fi
+}
+
 list_missing() {
-  if has_command dpkg-query; then missing_packages; else missing_pieces; fi
+  if has_command dpkg-query; then missing_packages "${packages[@]}"; else missing_pieces; fi
 }
 
 # How to run a command as root without being asked anything: empty for root itself, fails when there is no way.
@@ -80,15 +86,23 @@ To use builds of your own instead of packages:
 TEXT
 }
 
-check_only=false
+check_only=false with_optional=false
 case "${1:-}" in
   "") ;;
   --check) check_only=true ;;
+  --optional) with_optional=true ;;
   -h | --help) usage; exit 0 ;;
   *) echo "setup_deps: unknown option '$1'" >&2; usage >&2; exit 2 ;;
 esac
 
 mapfile -t missing < <(list_missing)
+mapfile -t missing_optional < <(list_missing_optional)
+if [[ ${#missing_optional[@]} -gt 0 ]]; then
+  echo "setup_deps: optional, missing: ${missing_optional[*]}"
+  if $with_optional && has_command dpkg-query && ! install_packages "${missing_optional[@]}"; then
+    echo "setup_deps: goes on without them"
+  fi
+fi
 if [[ ${#missing[@]} -eq 0 ]]; then
   echo "setup_deps: nothing is missing"
   exit 0

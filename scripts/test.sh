@@ -47,7 +47,7 @@ list_skips() {
   ' "build/$1/Testing/Temporary/LastTest.log" 2>/dev/null || true
 }
 
-bash scripts/setup_deps.sh
+bash scripts/setup_deps.sh --optional
 
 status=0
 for preset in "${presets[@]}"; do
