@@ -1,8 +1,10 @@
 #include "command.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include "kernel.hpp"
+#include "plan.hpp"
 #include "solve.hpp"
 
 namespace stepwise {
@@ -24,10 +26,31 @@ constexpr const char* kernel_usage =
     "\n"
     "Tiles are kept in OUTPUT.tiles until all are there: the same command again goes on after an interruption.\n";
 
+constexpr const char* plan_usage =
+    "stepwise plan: memory, time and I/O of every method for the settings of solve, on this machine or another\n"
+    "\n"
+    "  stepwise plan --data.pairs 20000 --kernel.depth 3 --modes 50\n"
+    "  stepwise plan --data.pairs 500000 --sample-shape 3072 --modes 100 --machine.nodes 16 --machine.cores 128 \\\n"
+    "      --machine.memory 512GiB --machine.gflops-per-core 30 --machine.memory-bandwidth 350\n";
+
 struct SolveSettings {
   SolveConfig solve;
   RunConfig run;
+  bool dry_run = false;
 };
+
+struct PlanSettings {
+  SolveConfig solve;
+  PlanConfig plan;
+};
+
+/// Options behind the general ones of `options`, before those of the first section.
+std::vector<Option> with_general(std::vector<Option> options, std::vector<Option> more) {
+  const auto end_of_general = std::find_if(options.begin(), options.end(),
+                                           [](const Option& o) { return o.name.find('.') != std::string::npos; });
+  options.insert(end_of_general, std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  return options;
+}
 
 struct KernelSettings {
   KernelConfig kernel;
@@ -39,9 +62,14 @@ Command solve_command() {
   return {"solve",
           "eigenmodes of the contrastive kernel, timescales, embeddings",
           solve_usage,
-          [settings] { return with_run_options(solve_options(settings->solve), settings->run); },
+          [settings] {
+            return with_general(
+                with_run_options(solve_options(settings->solve), settings->run),
+                {flag_option("dry-run", "say what the run would need and refuse, and end", settings->dry_run)});
+          },
           [settings] { check_consistency(settings->solve); },
           [settings](const Communicator& comm, const std::string& command_line) {
+            if (settings->dry_run) return dry_run(comm, settings->solve);
             solve(comm, settings->solve, settings->run, command_line);
           }};
 }
@@ -58,10 +86,23 @@ Command kernel_command() {
           }};
 }
 
+Command plan_command() {
+  const auto settings = std::make_shared<PlanSettings>();
+  return {"plan",
+          "what solve would need: memory, time, the best method",
+          plan_usage,
+          [settings] { return plan_options(settings->plan, settings->solve); },
+          [settings] {
+            if (settings->solve.output.empty()) settings->solve.output = "out.h5";
+            check_consistency(settings->solve);
+          },
+          [settings](const Communicator& comm, const std::string&) { plan(comm, settings->solve, settings->plan); }};
+}
+
 }  // namespace
 
 std::vector<Command> all_commands() {
-  return {solve_command(), kernel_command()};
+  return {solve_command(), kernel_command(), plan_command()};
 }
 
 }  // namespace stepwise

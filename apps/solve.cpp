@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "find_modes.hpp"
+#include "plan.hpp"
 #include "precomputed.hpp"
 #include "problem.hpp"
 #include "solve_output.hpp"
@@ -71,6 +72,8 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*
     check_memory(comm, config, second_method(config, result.method), problem.layout, problem.features,
                  "--solver.check also solves by ");
   }
+  const Estimate expected = estimate_run(problem, result.method);
+  report.note(fmt::format("estimated {}, {} per rank", time_text(expected.seconds()), format_bytes(expected.peak())));
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
   }
