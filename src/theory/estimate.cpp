@@ -201,15 +201,17 @@ void add_primal(Plan& plan, const Job& job) {
   plan.add(std::move(finishing), {.dense = 8 * size.n * size.m * size.d});
 }
 
-/// Basis vectors with their images, blocks that are worked on, and the small matrices that every rank has.
-std::vector<Array> krylov_arrays(const Sizes& size, const KrylovSizes& sizes, double modes, double share) {
+/// Basis vectors with their images, blocks that are worked on, what products need for vectors of `moving` bytes a
+/// sample, and the small matrices that every rank has.
+std::vector<Array> krylov_arrays(const Sizes& size, const KrylovSizes& sizes, double modes, double share,
+                                 double moving) {
   const auto basis = static_cast<double>(sizes.basis);
   const auto width = static_cast<double>(sizes.width);
   return {
       {"Q, K Q", 2 * number * basis * share},
       {"blocks, Ritz vectors", number * ((3 * width + 4 * modes) * share + std::min(share, rotated_at_once) * basis)},
-      {"products", (size.ranks > 1 ? 6 + size.threads : 5 + size.threads) * number * width * share},
-      {"small matrices", 5 * number * basis * basis}};
+      {"products", (size.ranks > 1 ? 6 + size.threads : 5 + size.threads) * moving * share},
+      {"small matrices", 2 * number * basis * basis}};
 }
 
 void add_krylov(Plan& plan, const Job& job) {
@@ -217,7 +219,7 @@ void add_krylov(Plan& plan, const Job& job) {
   const bool single = job.storage != "double";
   const bool stored = job.storage != "none";
   const double pairs = size.n * size.n / 2;  // entries of half the matrix
-  const double bytes = job.storage == "double" ? number : number / 2;
+  const double bytes = single ? number / 2 : number;
   const Array k{"half of K", stored ? bytes * pairs / size.ranks : 0};
   const Array samples{"samples", number * size.share * size.m};
   const Array weights{"weights", number * job.map_numbers};
@@ -255,7 +257,8 @@ void add_krylov(Plan& plan, const Job& job) {
                          start,
                          {"subsample", number * share * size.m},
                          {"half of its K", number * part * part / 2 / size.ranks}},
-                        krylov_arrays(size, job.subsample_krylov, modes, share));
+                        krylov_arrays(size, job.subsample_krylov, modes, share,
+                                      number * static_cast<double>(job.subsample_krylov.width)));
     plan.add(std::move(phase), {.dense = 2 * part * part * vectors +
                                          orthogonalisation_cost(job.subsample, job.subsample_krylov.basis, vectors),
                                 .kernel = part * (part / 2 + size.n) * job.entry_cost});
@@ -267,9 +270,10 @@ void add_krylov(Plan& plan, const Job& job) {
                                                                                           : more_rough_passes);
   const double exact = single ? exact_passes : 0;
   const double rough_factor = single ? rough : 1;
+  const double moving = std::max(bytes * static_cast<double>(job.krylov.width), number * size.d);
   Phase products{.name = "products with K",
                  .arrays = with({k, samples, rough_samples, weights, start},
-                                with(krylov_arrays(size, job.krylov, size.d, size.share),
+                                with(krylov_arrays(size, job.krylov, size.d, size.share, moving),
                                      single ? evaluating(number) : std::vector<Array>{}))};
   products.sent = bytes * size.n * block * passes + number * size.n * size.d * exact + number * all_samples * exact +
                   (stored ? 0 : bytes * all_samples * passes);
