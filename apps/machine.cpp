@@ -146,7 +146,7 @@ Machine measure_machine(const Communicator& comm, double seconds) {
 double measure_entry(const Communicator& comm, const Kernel& kernel, std::int64_t features, const Machine& machine,
                      double seconds) {
   if (std::holds_alternative<PrecomputedKernel>(kernel)) return 100;  // of reading: a few numbers are moved
-  constexpr std::int64_t most_numbers = 4'000'000;
+  const std::int64_t most_numbers = long_enough(seconds) ? 4'000'000 : 500'000;
   const double cost = attempt(comm, [&] {
     double per_entry = 0;
     for (const std::int64_t side : tile_sides) {
@@ -191,7 +191,10 @@ std::vector<Machine> described_machines(const MachineConfig& c, const Machine& h
   } else if (!c.cores && here.ranks() > 1) {
     consider(here.ranks_per_node, here.threads);
   } else {
-    for (std::int64_t threads = 1; threads <= cores; threads *= 2) consider(cores / threads, threads);
+    constexpr std::int64_t most_threads = 16;  // memory of another socket is slow
+    for (std::int64_t threads = 1; threads <= std::min(cores, most_threads); threads *= 2) {
+      consider(cores / threads, threads);
+    }
   }
   return ways;
 }

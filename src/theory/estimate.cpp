@@ -18,8 +18,8 @@ constexpr double rotated_at_once = 1024;
 /// What whole algorithms reach of the speed of a large product, and evaluation of the kernel of that of one tile.
 constexpr double dense_efficiency = 0.6;
 constexpr double kernel_efficiency = 0.8;
-/// Work of an eigensolver that threads of a rank share; the rest is one thread's (ELPA without OpenMP).
-constexpr double threaded_share = 0.5;
+/// Bytes a second that one thread adds up.
+constexpr double serial_bandwidth = 8e9;
 constexpr double rough = 0.5;  // cost of single precision in that of double
 constexpr double exact_passes = 3;
 /// A search with rough products starts over, which costs passes; a warm start saves most of them.
@@ -63,6 +63,7 @@ struct Work {
   double kernel = 0;   // of kernel entries
   double traffic = 0;  // bytes of memory, all ranks
   double cores = 1;    // the part of them that works
+  double serial = 0;   // bytes that one thread of each rank adds up meanwhile
 };
 
 double seconds_of(const Phase& phase, const Work& work, const Machine& machine) {
@@ -75,7 +76,7 @@ double seconds_of(const Phase& phase, const Work& work, const Machine& machine) 
   const double sending = phase.sent * static_cast<double>(machine.ranks_per_node) / bandwidth;
   const double waiting = phase.messages * (alone ? inside_node_latency : machine.network_latency);
   return std::max(dense, moving) + work.kernel / (kernel_efficiency * rate) + sending + waiting +
-         phase.io / machine.disk_bandwidth;
+         work.serial / serial_bandwidth + phase.io / machine.disk_bandwidth;
 }
 
 class Plan {
@@ -121,7 +122,7 @@ void add_eigensolve(Plan& plan, const Job& job, const std::string& name, std::ve
   phase.messages = 6 * n * size.hops;
   // One-stage reads the whole matrix for every column that it eliminates.
   const double traffic = 2 * vectors > order ? number * n * n * n / 3 : 0;
-  const double cores = threaded_share + (1 - threaded_share) / size.threads;
+  const double cores = 1 / size.threads;  // ELPA without OpenMP
   plan.add(std::move(phase), {.dense = eigensolve_cost(order, vectors), .traffic = traffic, .cores = cores});
 }
 
@@ -280,7 +281,8 @@ void add_krylov(Plan& plan, const Job& job) {
   products.messages = 2 * size.ranks * (passes + exact);
   plan.add(std::move(products), {.dense = 2 * size.n * size.n * (block * passes * rough_factor + size.d * exact),
                                  .kernel = pairs * job.entry_cost * (exact + (stored ? 0 : passes * rough_factor)),
-                                 .traffic = stored ? bytes * pairs * passes : 0});
+                                 .traffic = stored ? bytes * pairs * passes : 0,
+                                 .serial = bytes * size.threads * size.n / 2 * block * passes});
   Phase orthogonalising{.name = "orthogonalisation"};
   const auto basis = static_cast<double>(job.krylov.basis);
   orthogonalising.sent = 6 * number * basis * block * passes;
@@ -292,7 +294,7 @@ void add_krylov(Plan& plan, const Job& job) {
 }  // namespace
 
 double process_bytes(std::int64_t threads) {
-  return (32 + 4 * static_cast<double>(threads)) * mebibyte;
+  return (28 + 4 * static_cast<double>(threads)) * mebibyte;
 }
 
 double Phase::bytes() const {
