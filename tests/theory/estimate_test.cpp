@@ -60,7 +60,7 @@ TEST(Estimate, PeakIsTheLargestPhaseNotTheSum) {
       all += phase.bytes();
       seconds += phase.seconds;
     }
-    EXPECT_LT(result.peak(), all);
+    EXPECT_LT(result.largest().bytes(), all);
     EXPECT_DOUBLE_EQ(result.seconds(), seconds);
   }
   EXPECT_EQ(estimate(job_of("krylov", "none", 1000, machine), machine).seconds("no such stage"), 0);
