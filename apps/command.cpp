@@ -67,7 +67,10 @@ Command solve_command() {
                 with_run_options(solve_options(settings->solve), settings->run),
                 {flag_option("dry-run", "say what the run would need and refuse, and end", settings->dry_run)});
           },
-          [settings] { check_consistency(settings->solve); },
+          [settings] {
+            check_consistency(settings->run);
+            check_consistency(settings->solve);
+          },
           [settings](const Communicator& comm, const std::string& command_line) {
             if (settings->dry_run) return dry_run(comm, settings->solve);
             solve(comm, settings->solve, settings->run, command_line);
@@ -80,7 +83,10 @@ Command kernel_command() {
           "the kernel matrix itself, in a file; goes on where it was killed",
           kernel_usage,
           [settings] { return with_run_options(kernel_command_options(settings->kernel), settings->run); },
-          [settings] { check_consistency(settings->kernel); },
+          [settings] {
+            check_consistency(settings->run);
+            check_consistency(settings->kernel);
+          },
           [settings](const Communicator& comm, const std::string& command_line) {
             compute_kernel(comm, settings->kernel, settings->run, command_line);
           }};

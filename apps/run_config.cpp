@@ -3,18 +3,52 @@
 #include <algorithm>
 #include <iterator>
 
+#include "stepwise/cli/time_limit.hpp"
+#include "stepwise/core/error.hpp"
+
 namespace stepwise {
+namespace {
+
+Option wall_time_option(std::string& target) {
+  return {"max-walltime", "HH:MM:SS",
+          "keep a checkpoint and stop, with exit code 75, before so much time has gone by; "
+          "auto: what SLURM says is left, none: no limit",
+          [&target](const std::string& text) {
+            if (text != "auto" && text != "none" && !parse_duration(text)) {
+              fail(ExitCode::input, "must be HH:MM:SS or D-HH:MM:SS, auto or none");
+            }
+            target = text;
+          },
+          [&target] { return target; }};
+}
+
+}  // namespace
+
+void check_consistency(const RunConfig& c) {
+  if (!c.checkpoint.empty() && !c.restart.empty() && c.checkpoint != c.restart) {
+    fail(ExitCode::input,
+         "--checkpoint {} and --restart {} are two directories: --restart goes on in its own, so leave "
+         "--checkpoint out",
+         c.checkpoint, c.restart);
+  }
+}
+
+std::optional<double> wall_time(const RunConfig& c) {
+  if (c.max_walltime == "none") return std::nullopt;
+  if (c.max_walltime == "auto") return slurm_seconds_left();
+  return parse_duration(c.max_walltime);
+}
 
 std::vector<Option> run_options(RunConfig& c) {
   return {
-      text_option("checkpoint", "DIR", "directory for checkpoints: solve --restart DIR goes on from them",
-                  c.checkpoint),
-      text_option("restart", "DIR",
-                  "go on from the checkpoint in DIR, from the beginning if there is none; keep "
-                  "checkpoints there",
+      text_option("checkpoint", "DIR",
+                  "keep in DIR, every so often, what has been done; removed when the result is written", c.checkpoint),
+      text_option("restart", "DIR", "go on from the checkpoint in DIR if there is one, and keep checkpoints there",
                   c.restart),
-      real_option("checkpoint-interval", "SECONDS", "time between two checkpoints at least", c.checkpoint_interval, 0,
+      real_option("checkpoint-interval", "SECONDS",
+                  "time between two checkpoints; more where they take more than 5 % of it", c.checkpoint_interval, 0,
                   1e9),
+      wall_time_option(c.max_walltime),
   };
 }
 

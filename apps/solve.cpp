@@ -4,12 +4,15 @@
 
 #include <cmath>
 
+#include "checkpoint.hpp"
+#include "complete.hpp"
 #include "find_modes.hpp"
 #include "plan.hpp"
 #include "precomputed.hpp"
 #include "problem.hpp"
 #include "solve_output.hpp"
 #include "stepwise/cli/report.hpp"
+#include "stepwise/cli/time_limit.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/result_file.hpp"
@@ -57,47 +60,88 @@ void predict_training(const SolveConfig& config, SolveResult& result) {
   }
 }
 
+/// Everything about the modes that are found.
+void describe_modes(const Problem& problem, SolveResult& result, Report& report) {
+  result.embedding = training_embedding(result.modes, problem.comm);
+  result.whiteness_error = whiteness_error(result.embedding, problem.comm);
+  result.tests = embed_tests(problem, result.embedding, report);
+  predict_training(problem.config, result);
+}
+
+/// From the checkpoint where it has them.
+FoundModes modes_of(const Problem& problem, std::string method, Report& report, Checkpoint& checkpoint) {
+  if (auto found = checkpoint.modes()) return std::move(*found);
+  ContrastiveModes modes = find_modes(problem, method, report, &checkpoint);
+  return {std::move(method), std::move(modes)};
+}
+
+SolveResult compute(const Problem& problem, const std::string& method, Report& report, Checkpoint& checkpoint) {
+  SolveResult result;
+  FoundModes found = modes_of(problem, method, report, checkpoint);
+  try {
+    checkpoint.keep_if_due(found);
+    result.method = found.method;
+    result.modes = found.modes;
+    if (problem.config.solver.check) result.second = second_opinion(problem, result.method, result.modes, report);
+    if (problem.config.modes) describe_modes(problem, result, report);
+  } catch (const CollectiveError& error) {
+    if (error.code() == ExitCode::stopped) checkpoint.keep(found);
+    throw;
+  }
+  return result;
+}
+
 }  // namespace
 
-void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*/, const std::string& command) {
+void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, const std::string& command) {
   Report report(comm);
-  check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
+  TimeLimit limit(comm, comm.rank() == 0 ? wall_time(run) : std::nullopt);
+  const auto check = [&] {
+    check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
+  };
+  if (run.restart.empty()) check();
   PairSource pairs =
       report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(config); }); });
   Problem problem = pose(comm, config, pairs);
-  SolveResult result;
-  result.method = choose_method(config, problem.samples, problem.features);
-  check_memory(comm, config, result.method, problem.layout, problem.features);
+  const bool complete = !run.restart.empty() && is_complete(comm, config);
+  if (!run.restart.empty() && !complete) check();
+  const std::string method = choose_method(config, problem.samples, problem.features);
+  check_memory(comm, config, method, problem.layout, problem.features);
   if (config.solver.check) {
-    check_memory(comm, config, second_method(config, result.method), problem.layout, problem.features,
+    check_memory(comm, config, second_method(config, method), problem.layout, problem.features,
                  "--solver.check also solves by ");
   }
-  const Estimate expected = estimate_run(problem, result.method);
+  Checkpoint checkpoint(comm, run, config.output, problem_settings(config, method, problem.convention), limit, report);
+  if (complete) {
+    report.note(fmt::format("{} is there already, with these settings: nothing to do", config.output));
+    checkpoint.remove();
+    return;
+  }
+  const Estimate expected = estimate_run(problem, method);
   report.note(fmt::format("estimated {}, {} per rank", time_text(expected.seconds()), format_bytes(expected.peak())));
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
   }
-
   if (const auto* rows = std::get_if<IndexPairs>(&pairs)) {
     problem.stored_trace = report.stage("check the stored kernel", 0,
                                         [&](const auto&) { return check_stored_kernel(comm, config, *rows); });
     if (config.kernel.normalise) problem.stored_trace = static_cast<double>(problem.samples);
   }
-  result.modes = find_modes(problem, result.method, report);
-  if (config.solver.check) result.second = second_opinion(problem, result.method, result.modes, report);
+  const SolveResult result = [&] {
+    try {
+      return compute(problem, method, report, checkpoint);
+    } catch (const CollectiveError& error) {
+      if (error.code() != ExitCode::stopped) throw;
+      throw CollectiveError(ExitCode::stopped, checkpoint.farewell(command));
+    }
+  }();
   config.solver.method = result.method;
-  if (config.modes) {
-    result.embedding = training_embedding(result.modes, comm);
-    result.whiteness_error = whiteness_error(result.embedding, comm);
-    result.tests = embed_tests(problem, result.embedding, report);
-    predict_training(config, result);
-  }
-
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
     return write_result(
         {comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block, report.stages()},
         result);
   });
+  checkpoint.remove();
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {
     fmt::print("{}\n{}\n{} written, {}\n", summary(result), timing, config.output,

@@ -41,7 +41,10 @@ int run_main(int argc, char** argv, const std::function<void(const Communicator&
     try {
       body(world);
     } catch (const CollectiveError& error) {
-      if (world.rank() == 0) complain(error.what());
+      if (world.rank() == 0) {
+        error.code() == ExitCode::stopped ? fmt::print(stderr, "stepwise: stopped {}\n", error.what())
+                                          : complain(error.what());
+      }
       code = error.code();
     } catch (...) {
       abort_job(current_problem());

@@ -24,6 +24,32 @@ enum class Factorisation {
   spectral,  ///< W = U Lambda^{1/2} with K = U Lambda U^T: a full eigensolve, but the spectrum of K comes with it
 };
 
+/// W with K = W W^T, in units that make the largest entry of K about one.
+struct Factor {
+  DistMatrix w;
+  double shift = 0;                 ///< that cholesky added
+  std::vector<double> eigenvalues;  ///< of K, where spectral found them
+};
+
+/// Where a direct method may be stopped, and taken up again. All functions are collective, may be empty, and may throw
+/// a CollectiveError to end the work there.
+struct DirectSafePoints {
+  /// Fills a factor, whose `w` has its shape and distribution, and says whether there was one.
+  std::function<bool(Factor&)> resume = {};
+  /// Told before each eigensolve, which cannot be interrupted, about how many seconds it will take; `factor` is what
+  /// has been done by then, if anything.
+  std::function<void(const Factor* factor, double seconds)> before_eigensolve = {};
+};
+
+/// How a direct method goes about it.
+struct DirectOptions {
+  Factorisation factorisation = Factorisation::cholesky;
+  EigensolverLadder ladder = std::nullopt;  ///< the eigensolvers to try, best first; default: solver_ladder()
+  Pairing pairing = {};
+  double negative_mass = 0;  ///< spectral: K may have so much of negative eigenvalues (NegativePart::mass)
+  DirectSafePoints safe_points = {};
+};
+
 /// What a direct method knows beyond the leading modes: it computes the whole spectrum.
 struct DirectReport {
   std::int64_t positive = 0;               ///< number of gamma above the noise floor
@@ -87,19 +113,17 @@ inline constexpr double residual_limit = 1e-9;
 /// Cholesky shift, N eps ||K||_1 unless rounding needs more, moves gamma_j by shift |a_j|^2 gamma_j to first order; the
 /// Rayleigh quotients with the unshifted K remove that order.
 ///
-/// With d = 0 gamma alone is computed. `ladder`: the eigensolvers to try, best first; default: solver_ladder().
+/// With d = 0 gamma alone is computed.
 ///
 /// K may have negative eigenvalues of rounding. spectral takes larger ones too, where the sum of their magnitudes is at
-/// most `negative_mass` of that of all, and solves for the positive part K+ = W W^T, the nearest semidefinite matrix.
+/// most negative_mass of that of all, and solves for the positive part K+ = W W^T, the nearest semidefinite matrix.
 ///
 /// Collective. @throws CollectiveError(input) when d is above the number of positive modes, saying how many there are;
 /// also when K is zero or not finite; (numerical) when K is not positive semidefinite, or a result fails its checks.
 /// Cost: cholesky 0.67 N^3 flops and one eigensolve for d vectors; spectral one more eigensolve for all N vectors and 2
 /// N^3. Memory per rank beyond k, in local matrices of 8 N^2 / P bytes: W, M, Z and the eigensolver's workspace
 /// (theory/cost.hpp). Source: Simon et al. 2023, section 5 and Prop. 5.1.
-[[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation,
-                                                 const EigensolverLadder& ladder = std::nullopt,
-                                                 const Pairing& pairing = {}, double negative_mass = 0);
+[[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, const DirectOptions& options);
 
 /// The d leading modes from explicit features, K = X X^T with the samples of `own` as this rank's rows of X, of which
 /// there are N over all ranks: Gamma = (1/c) X^T B X is m x m, and with Gamma g = gamma g, |g| = 1, K a = X g,

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "stepwise/io/checkpoint_file.hpp"
+#include "stepwise/theory/contrastive.hpp"
+
+namespace stepwise {
+
+/// Modes, and the method that found them.
+struct FoundModes {
+  std::string method;
+  ContrastiveModes modes;
+};
+
+// Without notes and stages, which are about the run that found them. Collective. @throws CollectiveError as the files.
+void write_modes(CheckpointWriter& file, const FoundModes& found);
+[[nodiscard]] FoundModes read_modes(CheckpointReader& file, const Communicator& comm);
+
+}  // namespace stepwise
