@@ -1,6 +1,7 @@
 #include "command.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
 #include "kernel.hpp"

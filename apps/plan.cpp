@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -121,10 +122,11 @@ Way consider(const SolveConfig& config, const std::string& method, const std::st
   return way;
 }
 
-/// Less time is better among what fits, and less memory among what does not.
+/// Less time is better among what fits, and a smaller share of the memory among what does not.
 bool better(const Way& a, const Way& b) {
   if (a.fits != b.fits) return a.fits;
-  return a.fits ? a.estimate.seconds() < b.estimate.seconds() : a.estimate.peak() < b.estimate.peak();
+  const auto filling = [](const Way& way) { return way.estimate.peak() / way.machine.memory_per_rank(); };
+  return a.fits ? a.estimate.seconds() < b.estimate.seconds() : filling(a) < filling(b);
 }
 
 std::string amount(double x, const char* unit) {
