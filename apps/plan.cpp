@@ -122,11 +122,13 @@ Way consider(const SolveConfig& config, const std::string& method, const std::st
   return way;
 }
 
-/// Less time is better among what fits, and a smaller share of the memory among what does not.
+/// Less time is better; but first it must fit, or need less of the memory there is.
 bool better(const Way& a, const Way& b) {
-  if (a.fits != b.fits) return a.fits;
-  const auto filling = [](const Way& way) { return way.estimate.peak() / way.machine.memory_per_rank(); };
-  return a.fits ? a.estimate.seconds() < b.estimate.seconds() : filling(a) < filling(b);
+  const auto rank = [](const Way& way) {
+    const double filling = way.estimate.peak() / way.machine.memory_per_rank();
+    return std::pair(way.fits ? 0 : std::round(10 * filling), way.estimate.seconds());
+  };
+  return rank(a) < rank(b);
 }
 
 std::string amount(double x, const char* unit) {
