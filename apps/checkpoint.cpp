@@ -204,13 +204,13 @@ std::optional<FoundModes> Checkpoint::modes() {
   return read_modes(file, comm_);
 }
 
-void Checkpoint::keep_if_due(const FoundModes& found) {
-  if (wish() == Wish::keep) keep(found);
+void Checkpoint::keep_if_due(const std::string& method, const ContrastiveModes& modes) {
+  if (wish() == Wish::keep) keep(method, modes);
   stop_together(comm_);
 }
 
-void Checkpoint::keep(const FoundModes& found) {
-  write(modes_name, [&](CheckpointWriter& file) { write_modes(file, found); });
+void Checkpoint::keep(const std::string& method, const ContrastiveModes& modes) {
+  write(modes_name, [&](CheckpointWriter& file) { write_modes(file, method, modes); });
 }
 
 std::string Checkpoint::farewell(const std::string& command) const {

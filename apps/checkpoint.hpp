@@ -40,9 +40,9 @@ class Checkpoint {
   [[nodiscard]] DirectSafePoints direct(const std::string& method);
 
   [[nodiscard]] std::optional<FoundModes> modes();
-  void keep_if_due(const FoundModes& found);
+  void keep_if_due(const std::string& method, const ContrastiveModes& modes);
   /// Whatever the time.
-  void keep(const FoundModes& found);
+  void keep(const std::string& method, const ContrastiveModes& modes);
 
   /// What the user needs to know after a stop; `command` is the command line.
   [[nodiscard]] std::string farewell(const std::string& command) const;

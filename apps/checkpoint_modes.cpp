@@ -53,9 +53,8 @@ KrylovReport read_krylov(CheckpointReader& file) {
 
 }  // namespace
 
-void write_modes(CheckpointWriter& file, const FoundModes& found) {
-  const ContrastiveModes& modes = found.modes;
-  file.attributes({{"method", found.method}});
+void write_modes(CheckpointWriter& file, const std::string& method, const ContrastiveModes& modes) {
+  file.attributes({{"method", method}});
   file.counts("/sizes",
               std::vector<std::int64_t>{modes.dual.samples, modes.dual.width, modes.means.width, modes.pairing.views});
   file.numbers("/gamma", modes.gamma);

@@ -14,7 +14,7 @@ struct FoundModes {
 };
 
 // Without notes and stages, which are about the run that found them. Collective. @throws CollectiveError as the files.
-void write_modes(CheckpointWriter& file, const FoundModes& found);
+void write_modes(CheckpointWriter& file, const std::string& method, const ContrastiveModes& modes);
 [[nodiscard]] FoundModes read_modes(CheckpointReader& file, const Communicator& comm);
 
 }  // namespace stepwise

@@ -43,6 +43,7 @@ struct SolveSettings {
 struct PlanSettings {
   SolveConfig solve;
   PlanConfig plan;
+  RunConfig run;
 };
 
 /// Options behind the general ones of `options`, before those of the first section.
@@ -68,13 +69,11 @@ Command solve_command() {
                 with_run_options(solve_options(settings->solve), settings->run),
                 {flag_option("dry-run", "say what the run would need and refuse, and end", settings->dry_run)});
           },
-          [settings] {
-            check_consistency(settings->run);
-            check_consistency(settings->solve);
-          },
-          [settings](const Communicator& comm, const std::string& command_line) {
+          [settings] { check_consistency(settings->solve); },
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
             if (settings->dry_run) return dry_run(comm, settings->solve);
-            solve(comm, settings->solve, settings->run, command_line);
+            solve(comm, settings->solve, settings->run, command_line, report);
           }};
 }
 
@@ -84,12 +83,10 @@ Command kernel_command() {
           "the kernel matrix itself, in a file; goes on where it was killed",
           kernel_usage,
           [settings] { return with_run_options(kernel_command_options(settings->kernel), settings->run); },
-          [settings] {
-            check_consistency(settings->run);
-            check_consistency(settings->kernel);
-          },
-          [settings](const Communicator& comm, const std::string& command_line) {
-            compute_kernel(comm, settings->kernel, settings->run, command_line);
+          [settings] { check_consistency(settings->kernel); },
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            compute_kernel(comm, settings->kernel, settings->run, command_line, report);
           }};
 }
 
@@ -103,7 +100,10 @@ Command plan_command() {
             if (settings->solve.output.empty()) settings->solve.output = "out.h5";
             check_consistency(settings->solve);
           },
-          [settings](const Communicator& comm, const std::string&) { plan(comm, settings->solve, settings->plan); }};
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string&, Report&) {
+            plan(comm, settings->solve, settings->plan);
+          }};
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ MatrixBands bands_of(const StoredMatrix& matrix, const TilePlan& plan) {
 
 /// Collective. Returns the file's size in bytes.
 std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const TilePlan& plan,
-                          const std::string& command) {
+                          const std::string& command, const Report& report) {
   const Communicator& comm = problem.comm;
   const auto [train, test] = attempt(comm, [&] {
     return std::pair(open_kernel_matrix(plan.directory, problem.pairing.views),
@@ -66,6 +66,7 @@ std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const Ti
                       {"/test_sample", "/other_sample"}},
                      bands_of(*test, plan));
   }
+  write_performance(file, comm, report);
   return file.commit();
 }
 
@@ -77,10 +78,10 @@ std::string tile_directory(const RunConfig& run, const std::string& output) {
 
 }  // namespace
 
-void compute_kernel(const Communicator& comm, KernelConfig config, const RunConfig& run, const std::string& command) {
+void compute_kernel(const Communicator& comm, KernelConfig config, const RunConfig& run, const std::string& command,
+                    Report& report) {
   SolveConfig& settings = config.problem;
   settings.modes = 1;  // none are computed; one is no more than any data have
-  Report report(comm);
   const TimeLimit limit(comm, comm.rank() == 0 ? wall_time(run) : std::nullopt);
   check_output(comm, settings.output, settings.force, {settings.data.path});
   PairSource pairs =
@@ -91,6 +92,9 @@ void compute_kernel(const Communicator& comm, KernelConfig config, const RunConf
                       config.precision == "single"};
   check_space(comm, plan);
   open_tile_directory(comm, plan, entry_settings(config, problem.convention));
+  report.start({fmt::format("kernel matrix, {} samples of {} numbers, seed {}", problem.samples, problem.features,
+                            settings.seed),
+                problem.convention});
   const std::vector<TileJob> jobs = missing_tiles(comm, plan);
   const std::int64_t all = tile_count(plan);
   if (std::ssize(jobs) < all) {
@@ -112,7 +116,9 @@ void compute_kernel(const Communicator& comm, KernelConfig config, const RunConf
     }
   }
   const std::int64_t size =
-      report.stage("write", 0, [&](const auto&) { return gather_tiles(problem, config, plan, command); });
+      report.stage("write", 0, [&](const auto&) { return gather_tiles(problem, config, plan, command, report); });
+  report.moved(static_cast<double>(size));
+  report.result("output", settings.output);
   if (comm.rank() == 0) remove_tiles(plan);
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {

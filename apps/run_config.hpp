@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "stepwise/cli/log.hpp"
 #include "stepwise/cli/options.hpp"
 
 namespace stepwise {
@@ -15,6 +16,10 @@ struct RunConfig {
   std::string restart;                ///< directory to go on from; empty: a fresh start
   double checkpoint_interval = 600;   ///< seconds between two checkpoints at least
   std::string max_walltime = "auto";  ///< HH:MM:SS; auto: what SLURM says is left; none
+  std::int64_t stall_limit = 300;     ///< seconds that a rank may stand still; 0: for ever
+  LogSettings log;
+  std::string summary;     ///< file; empty: none
+  bool benchmark = false;  ///< measure DGEMM first
 };
 
 /// Checks what one option alone cannot know. @throws Error(input).

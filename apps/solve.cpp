@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "checkpoint.hpp"
@@ -68,33 +69,53 @@ void describe_modes(const Problem& problem, SolveResult& result, Report& report)
   predict_training(problem.config, result);
 }
 
-/// From the checkpoint where it has them.
-FoundModes modes_of(const Problem& problem, std::string method, Report& report, Checkpoint& checkpoint) {
-  if (auto found = checkpoint.modes()) return std::move(*found);
-  ContrastiveModes modes = find_modes(problem, method, report, &checkpoint);
-  return {std::move(method), std::move(modes)};
-}
-
 SolveResult compute(const Problem& problem, const std::string& method, Report& report, Checkpoint& checkpoint) {
   SolveResult result;
-  FoundModes found = modes_of(problem, method, report, checkpoint);
+  if (auto found = checkpoint.modes()) {
+    result.method = found->method;
+    result.modes = std::move(found->modes);
+  } else {
+    result.method = method;
+    result.modes = find_modes(problem, result.method, report, &checkpoint);
+  }
   try {
-    checkpoint.keep_if_due(found);
-    result.method = found.method;
-    result.modes = found.modes;
+    checkpoint.keep_if_due(result.method, result.modes);
     if (problem.config.solver.check) result.second = second_opinion(problem, result.method, result.modes, report);
     if (problem.config.modes) describe_modes(problem, result, report);
   } catch (const CollectiveError& error) {
-    if (error.code() == ExitCode::stopped) checkpoint.keep(found);
+    if (error.code() == ExitCode::stopped) checkpoint.keep(result.method, result.modes);
     throw;
   }
   return result;
 }
 
+/// For the header of the log.
+Work work_of(const Problem& problem, const std::string& method) {
+  const SolveConfig& config = problem.config;
+  Work work{fmt::format("{}, {} samples of {} numbers, {} modes, seed {}", method, problem.samples, problem.features,
+                        config.modes ? fmt::format("{}", *config.modes) : "all", config.seed),
+            problem.convention};
+  work.direct = method != "krylov" || config.solver.check;
+  if (work.direct) work.grid = problem.grid->shape();
+  work.block = problem.layout.rows.block;
+  return work;
+}
+
+/// For the summary.
+void record(const SolveConfig& config, const SolveResult& result, Report& report) {
+  report.result("output", config.output);
+  report.result("method", result.method);
+  if (result.embedding.gamma.empty()) return;
+  const std::vector<double>& residuals = result.modes.residuals;
+  report.result("modes", static_cast<std::int64_t>(residuals.size()));
+  report.result("residual_max", *std::max_element(residuals.begin(), residuals.end()));
+  report.result("whiteness_error", result.whiteness_error);
+}
+
 }  // namespace
 
-void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, const std::string& command) {
-  Report report(comm);
+void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, const std::string& command,
+           Report& report) {
   TimeLimit limit(comm, comm.rank() == 0 ? wall_time(run) : std::nullopt);
   const auto check = [&] {
     check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
@@ -117,8 +138,14 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
     checkpoint.remove();
     return;
   }
+  report.start(work_of(problem, method));
   const Estimate expected = estimate_run(problem, method);
-  report.note(fmt::format("estimated {}, {} per rank", time_text(expected.seconds()), format_bytes(expected.peak())));
+  report.log().write(
+      {LogLevel::info,
+       "estimate",
+       fmt::format("  estimated    {}, {} per rank", time_text(expected.seconds()), format_bytes(expected.peak())),
+       {},
+       {{"seconds", expected.seconds()}, {"bytes_per_rank", expected.peak()}}});
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
   }
@@ -138,10 +165,11 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
   config.solver.method = result.method;
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
     return write_result(
-        {comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block, report.stages()},
-        result);
+        {comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block, report}, result);
   });
   checkpoint.remove();
+  report.moved(static_cast<double>(size));
+  record(config, result, report);
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {
     fmt::print("{}\n{}\n{} written, {}\n", summary(result), timing, config.output,

@@ -209,9 +209,6 @@ void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const Solve
            "largest principal angle between the modes and those of the other method, in the K inner product");
     file.attributes("/diagnostics", {{"check_method", result.second->method}});
   }
-  Attributes seconds;
-  for (const StageTime& stage : origin.stages) seconds.emplace_back("seconds: " + stage.name, stage.seconds);
-  file.attributes("/diagnostics", seconds);
 }
 
 }  // namespace
@@ -224,6 +221,7 @@ std::int64_t write_result(const ResultOrigin& origin, const SolveResult& result)
   write_spectrum(file, result);
   if (!result.embedding.gamma.empty()) write_modes(file, result);
   write_diagnostics(file, origin, result);
+  write_performance(file, origin.comm, origin.report);
   return file.commit();
 }
 

@@ -7,7 +7,7 @@
 
 #include "find_modes.hpp"
 #include "solve_config.hpp"
-#include "stepwise/core/timing.hpp"
+#include "stepwise/cli/report.hpp"
 #include "stepwise/theory/contrastive.hpp"
 #include "stepwise/theory/embedding.hpp"
 #include "stepwise/theory/timescales.hpp"
@@ -39,7 +39,7 @@ struct ResultOrigin {
   std::string kernel_convention;
   const ProcessGrid& grid;
   std::int64_t block = 0;
-  const std::vector<StageTime>& stages;
+  const Report& report;
 };
 
 /// Writes the result file (docs/file_format.md). Collective. Returns its size in bytes. @throws CollectiveError(io).

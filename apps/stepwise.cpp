@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "command.hpp"
+#include "session.hpp"
 #include "stepwise/cli/provenance.hpp"
 #include "stepwise/cli/run_main.hpp"
+#include "stepwise/cli/stall_watch.hpp"
 #include "stepwise/cli/threads.hpp"
-#include "stepwise/dist/agree.hpp"
 
 namespace {
 
@@ -30,38 +31,11 @@ std::string usage() {
          "Over many ranks: mpirun -n 4 stepwise solve ...   or   srun stepwise solve ...\n";
 }
 
-/// Words of the command line, quoted where a shell would need it.
-std::string command_line(const std::vector<std::string>& words) {
-  std::string text = "stepwise";
-  for (const std::string& word : words) {
-    const bool plain = !word.empty() && word.find_first_of(" \t\n'\"\\$&|;<>()*?[]#~`!{}") == std::string::npos;
-    text += plain ? " " + word : fmt::format(" '{}'", word);
-  }
-  return text;
-}
-
 bool asks_for_text(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (word == "--help" || word == "-h" || word == "--print-config" || word == "--version") return true;
   }
   return words.empty();
-}
-
-/// The command that `word` names. @throws Error(input) with the nearest one.
-Command find_command(const std::string& word) {
-  std::vector<std::string> known;
-  for (Command& command : all_commands()) {
-    if (command.name == word) return command;
-    known.push_back(command.name);
-  }
-  fail(ExitCode::input, "unknown command '{}'; did you mean stepwise {}? stepwise --help lists the commands", word,
-       nearest(word, known).value_or("solve"));
-}
-
-/// Stores the settings behind the command's name.
-Request parse(const Command& command, const std::vector<std::string>& words) {
-  auto options = command.options();
-  return parse_options({words.begin() + 1, words.end()}, options);
 }
 
 /// What can be answered without MPI.
@@ -78,7 +52,7 @@ int print_text(const std::vector<std::string>& words) {
     return 0;
   }
   const Command command = find_command(words.front());
-  const Request request = parse(command, words);
+  const Request request = parse_settings(command, words);
   fmt::print("{}",
              request == Request::help ? help_text(command.usage, command.options()) : config_text(command.options()));
   return 0;
@@ -96,14 +70,14 @@ int main(int argc, char** argv) {
       return static_cast<int>(error.code());
     }
   }
-  return run_main(argc, argv, [&](const Communicator& comm) {
-    const Command command = attempt(comm, [&] {
-      Command wanted = find_command(words.front());
-      (void)parse(wanted, words);
-      wanted.check();
-      return wanted;
-    });
-    choose_threads(comm);
-    command.run(comm, command_line(words));
-  });
+  Session session(words);
+  return run_main(
+      argc, argv,
+      [&](const Communicator& comm) {
+        const Command& command = session.parse(comm, words);
+        choose_threads(comm);
+        const StallWatch watch(comm, command.run_config->stall_limit);
+        command.run(comm, session.command_line(), session.begin(comm));
+      },
+      [&](const Communicator& comm, const Ending& ending) { return session.end(comm, ending); });
 }

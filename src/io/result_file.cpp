@@ -82,12 +82,17 @@ ResultFile::ResultFile(const Communicator& comm, std::string path, bool force)
     : comm_(comm), path_(std::move(path)), force_(force) {
   attempt_on_root(comm_, [&] { target_ = target_of(path_); });
   partial_ = broadcast(comm_, partial_name(target_));
-  attempt(comm_, [&] {
-    h5::silence_errors();
-    const h5::Handle access = file_access(comm_);
-    file_ =
-        h5::Handle(H5Fcreate(partial_.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), H5Fclose, "creating " + partial_);
-  });
+  try {
+    attempt(comm_, [&] {
+      h5::silence_errors();
+      const h5::Handle access = file_access(comm_);
+      file_ =
+          h5::Handle(H5Fcreate(partial_.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), H5Fclose, "creating " + partial_);
+    });
+  } catch (...) {
+    discard(comm_, partial_);  // some ranks may have got it
+    throw;
+  }
 }
 
 ResultFile::~ResultFile() {
@@ -209,6 +214,26 @@ void ResultFile::write_scale(const DatasetInfo& info, const std::string& dimensi
 void ResultFile::write_scale(const DatasetInfo& info, const std::string& dimension,
                              std::span<const std::int64_t> values) {
   write_replicated(info, {values.size()}, values, &dimension);
+}
+
+void ResultFile::write_names(const DatasetInfo& info, const std::string& dimension,
+                             const std::vector<std::string>& names) {
+  std::size_t longest = 1;  // HDF5 has no empty texts
+  for (const std::string& name : names) longest = std::max(longest, name.size());
+  const h5::Handle type = attempt(comm_, [&] {
+    h5::Handle text(H5Tcopy(H5T_C_S1), H5Tclose, "making a string type");
+    h5::check(H5Tset_size(text, longest), "making a string type");
+    h5::check(H5Tset_cset(text, H5T_CSET_UTF8), "making a string type");
+    return text;
+  });
+  std::string table;
+  for (std::string name : names) {
+    name.resize(longest, '\0');
+    table += name;
+  }
+  Selection selection;
+  if (comm_.rank() == 0 && !names.empty()) selection = {{0}, {1}, {1}, {names.size()}};
+  write_selection(info, {names.size()}, type, table.data(), selection, &dimension);
 }
 
 namespace {

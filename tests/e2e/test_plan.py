@@ -27,7 +27,7 @@ def planned_peak(run: Run) -> float:
 
 
 def measured_peak(run: Run) -> float:
-    return bytes_of(re.search(r"peak memory ([\d.]+ \w+) on one rank", run.stdout)[1])
+    return bytes_of(re.search(r"peak memory per rank .* to ([\d.]+ \w+) \(", run.stdout)[1])
 
 
 class PlanTest(ProgramTest):

@@ -40,8 +40,8 @@ using Attributes = std::vector<std::pair<std::string, AttributeValue>>;
 
 /// Checks that a result can be written at `path` before any work is done: the directory exists and takes new files,
 /// nothing is in the way, or with `force` nothing but a regular file that is none of `inputs`. Where `path` is a
-/// symbolic link, all this is about what it leads to. Collective. @throws CollectiveError(io) for the directory,
-/// (input) for what is in the way.
+/// symbolic link, all this is about what it leads to. Removes what killed runs have left of it. Collective. @throws
+/// CollectiveError(io) for the directory, (input) for what is in the way.
 void check_output(const Communicator& comm, const std::string& path, bool force,
                   const std::vector<std::string>& inputs = {});
 
@@ -67,6 +67,9 @@ class ResultFile {
   /// A one-dimensional dataset that is a dimension scale called `dimension`.
   void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const double> values);
   void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const std::int64_t> values);
+
+  /// The same of texts, in UTF-8, as long as the longest.
+  void write_names(const DatasetInfo& info, const std::string& dimension, const std::vector<std::string>& names);
 
   /// samples x width, each rank writing the rows `own`: one column of `values` each, which is not copied.
   void write_rows(const DatasetInfo& info, std::int64_t samples, Range own, MatrixView<const double> values);
