@@ -143,7 +143,7 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
   report.log().write(
       {LogLevel::info,
        "estimate",
-       fmt::format("  estimated    {}, {} per rank", time_text(expected.seconds()), format_bytes(expected.peak())),
+       fmt::format("  estimated  {}, {} per rank", time_text(expected.seconds()), format_bytes(expected.peak())),
        {},
        {{"seconds", expected.seconds()}, {"bytes_per_rank", expected.peak()}}});
   if (*config.data.standardize) {
