@@ -1,9 +1,12 @@
 #include "command.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 
 #include "embed.hpp"
 #include "kernel.hpp"
+#include "plan.hpp"
 #include "solve.hpp"
 
 namespace stepwise {
@@ -38,10 +41,32 @@ constexpr const char* embed_usage =
     "\n"
     "The training data must still be where they were, or where --training-path says.\n";
 
+constexpr const char* plan_usage =
+    "stepwise plan: memory, time and I/O of every method for the settings of solve, on this machine or another\n"
+    "\n"
+    "  stepwise plan --data.pairs 20000 --kernel.depth 3 --modes 50\n"
+    "  stepwise plan --data.pairs 500000 --sample-shape 3072 --modes 100 --machine.nodes 16 --machine.cores 128 \\\n"
+    "      --machine.memory 512GiB --machine.gflops-per-core 30 --machine.memory-bandwidth 350\n";
+
 struct SolveSettings {
   SolveConfig solve;
   RunConfig run;
+  bool dry_run = false;
 };
+
+struct PlanSettings {
+  SolveConfig solve;
+  PlanConfig plan;
+  RunConfig run;
+};
+
+/// Options behind the general ones of `options`, before those of the first section.
+std::vector<Option> with_general(std::vector<Option> options, std::vector<Option> more) {
+  const auto end_of_general = std::find_if(options.begin(), options.end(),
+                                           [](const Option& o) { return o.name.find('.') != std::string::npos; });
+  options.insert(end_of_general, std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  return options;
+}
 
 struct KernelSettings {
   KernelConfig kernel;
@@ -58,10 +83,15 @@ Command solve_command() {
   return {"solve",
           "eigenmodes of the contrastive kernel, timescales, embeddings",
           solve_usage,
-          [settings] { return with_run_options(solve_options(settings->solve), settings->run); },
+          [settings] {
+            return with_general(
+                with_run_options(solve_options(settings->solve), settings->run),
+                {flag_option("dry-run", "say what the run would need and refuse, and end", settings->dry_run)});
+          },
           [settings] { check_consistency(settings->solve); },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            if (settings->dry_run) return dry_run(comm, settings->solve);
             solve(comm, settings->solve, settings->run, command_line, report);
           }};
 }
@@ -92,10 +122,26 @@ Command embed_command() {
           }};
 }
 
+Command plan_command() {
+  const auto settings = std::make_shared<PlanSettings>();
+  return {"plan",
+          "what solve would need: memory, time, the best method",
+          plan_usage,
+          [settings] { return plan_options(settings->plan, settings->solve); },
+          [settings] {
+            if (settings->solve.output.empty()) settings->solve.output = "out.h5";
+            check_consistency(settings->solve);
+          },
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string&, Report&) {
+            plan(comm, settings->solve, settings->plan);
+          }};
+}
+
 }  // namespace
 
 std::vector<Command> all_commands() {
-  return {solve_command(), kernel_command(), embed_command()};
+  return {solve_command(), kernel_command(), embed_command(), plan_command()};
 }
 
 SectionTitles section_titles() {
@@ -105,7 +151,9 @@ SectionTitles section_titles() {
           {"kernel", "which kernel, of which network"},
           {"kernel-b", "the kernel of view_b, with --data.multimodal"},
           {"solver", "how the modes are computed"},
-          {"dynamics", "training in time: when each mode is learned"}};
+          {"dynamics", "training in time: when each mode is learned"},
+          {"output", "how the result file is written, and what more goes into it"},
+          {"machine", "the machine to plan for; auto: this one, measured"}};
 }
 
 }  // namespace stepwise

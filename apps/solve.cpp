@@ -8,6 +8,7 @@
 #include "checkpoint.hpp"
 #include "complete.hpp"
 #include "find_modes.hpp"
+#include "plan.hpp"
 #include "precomputed.hpp"
 #include "problem.hpp"
 #include "size_limits.hpp"
@@ -146,6 +147,13 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
     return;
   }
   report.start(work_of(problem, method));
+  const Estimate expected = estimate_run(problem, method);
+  report.log().write(
+      {LogLevel::info,
+       "estimate",
+       fmt::format("  estimated  {}, {} per rank", time_text(expected.seconds()), format_bytes(expected.peak())),
+       {},
+       {{"seconds", expected.seconds()}, {"bytes_per_rank", expected.peak()}}});
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
   }

@@ -9,7 +9,7 @@
 #include "kernel_config.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
-#include "stepwise/theory/contrastive.hpp"
+#include "stepwise/theory/cost.hpp"
 
 namespace stepwise {
 namespace {
@@ -18,37 +18,6 @@ namespace {
 constexpr std::int64_t whole_spectrum_samples = 2000;
 /// Where a pass over K costs the same for one vector as for many, wide blocks save passes.
 constexpr std::int64_t recomputed_block = 64;
-
-/// Numbers of eight bytes that a rank holds for the Krylov method, K and the samples included.
-double krylov_numbers(const SolveConfig& config, std::int64_t samples, std::int64_t features, int ranks) {
-  const auto n = static_cast<double>(samples);
-  const double share = n / ranks;
-  const double own = share * static_cast<double>(features);
-  const std::string& storage = config.kernel.storage;
-  const double visitors = std::min(ranks - 1, 2) * own;  // their samples, while K is evaluated
-  const double kept = storage == "double" ? 0.5 : storage == "single" ? 0.25 : 0;
-  const double part = static_cast<double>(config.views.count.value_or(2) * subsample_pairs(config));
-  const KrylovSizes sizes = krylov_sizes(samples, krylov_options(config));
-  // Q and K Q; the block, its image, what is outside; the vectors that a product makes, one set for each thread.
-  const double each = static_cast<double>(sizes.width) * (10 + omp_get_max_threads());
-  const double vectors = share * (2.1 * static_cast<double>(sizes.basis) + each);
-  const double inputs = storage == "double" ? own : 1.5 * own;
-  const double meanwhile = storage == "double" ? std::max(visitors, vectors) : visitors + vectors;
-  return kept * n * share + part * part / 2 / ranks + inputs + meanwhile;
-}
-
-double primal_numbers(const SolveConfig& config, std::int64_t samples, std::int64_t features, int ranks) {
-  const auto m = static_cast<double>(features);
-  return m * static_cast<double>(samples) / ranks + m * (512 + 2 * static_cast<double>(config.modes.value_or(0))) +
-         m * m * (1 + contrastive_matrices(Factorisation::cholesky)) / ranks;
-}
-
-double direct_numbers(const std::string& method, const Layout& layout, std::int64_t features) {
-  const double entries = static_cast<double>(layout.local_rows) * static_cast<double>(layout.local_cols);
-  const double inputs = static_cast<double>(layout.local_rows + layout.local_cols) * static_cast<double>(features);
-  return std::max(entries + inputs, entries * contrastive_matrices(method == "spectral" ? Factorisation::spectral
-                                                                                        : Factorisation::cholesky));
-}
 
 /// A stored kernel is positive semidefinite to its own precision only, which spectral can tell and cholesky cannot.
 std::string direct_method(const SolveConfig& config) {
@@ -68,18 +37,6 @@ void require_memory(const Communicator& comm, double needed, const std::string& 
                                     format_bytes(bytes), format_bytes(static_cast<double>(available)), advice));
 }
 
-/// Bytes that this rank will need at the peak.
-double memory_needed(const SolveConfig& config, const std::string& method, const Layout& layout, std::int64_t features,
-                     int ranks) {
-  const std::int64_t samples = layout.rows.n;
-  const double numbers = method == "krylov"   ? krylov_numbers(config, samples, features, ranks)
-                         : method == "primal" ? primal_numbers(config, samples, features, ranks)
-                                              : direct_numbers(method, layout, features);
-  const double outputs =
-      static_cast<double>(*config.data.test + 4 * samples) * static_cast<double>(config.modes.value_or(0)) / ranks;
-  return 8 * (numbers + outputs);
-}
-
 }  // namespace
 
 Layout kernel_layout(const ProcessGrid& grid, std::int64_t n, std::int64_t block) {
@@ -88,15 +45,17 @@ Layout kernel_layout(const ProcessGrid& grid, std::int64_t n, std::int64_t block
   return {rows, cols, rows.local_count(grid.row()), cols.local_count(grid.col())};
 }
 
+bool has_features(const SolveConfig& config) {
+  return (config.kernel.type == "linear" && is_plain_kernel(config)) || config.kernel.random_features > 0;
+}
+
 std::string choose_method(const SolveConfig& config, std::int64_t samples, std::int64_t features) {
   if (config.solver.method != "auto") return config.solver.method;
   if (config.kernel.storage != "double") return "krylov";
-  const bool explicit_features =
-      (config.kernel.type == "linear" && is_plain_kernel(config)) || config.kernel.random_features > 0;
   const double direct = direct_cost(samples, Factorisation::cholesky);
   const bool few = config.modes && samples > whole_spectrum_samples;
   const double krylov = few ? 2 * krylov_cost(samples, *config.modes) : direct;
-  const bool primal = explicit_features && features < samples && config.modes.value_or(1) <= features &&
+  const bool primal = has_features(config) && features < samples && config.modes.value_or(1) <= features &&
                       primal_cost(samples, features) < std::min(krylov, direct);
   return primal ? "primal" : krylov < direct ? "krylov" : direct_method(config);
 }
@@ -133,16 +92,49 @@ KrylovOptions subsample_options(const SolveConfig& config, std::int64_t samples)
   return options;
 }
 
+Job job_of(const SolveConfig& config, const std::string& method, const ProblemSize& size, GridShape grid) {
+  Job job{.method = method,
+          .storage = config.kernel.storage,
+          .samples = size.samples,
+          .inputs = size.inputs,
+          .features = size.features,
+          .modes = config.modes.value_or(0),
+          .tests = config.data.test.value_or(0),
+          .grid = grid,
+          .block = config.solver.block_size,
+          .entry_cost = size.entry_cost,
+          .tile_numbers = size.tile_numbers,
+          .map_numbers = size.map_numbers};
+  job.block = fitting_block(size.samples, std::max(grid.rows, grid.cols), job.block, size.views);
+  KrylovOptions options = krylov_options(config);
+  BlockVector start;
+  if (const std::int64_t pairs = subsample_pairs(config); pairs > 0) {
+    const KrylovOptions part = subsample_options(config, size.samples);
+    job.subsample = size.views * pairs;
+    job.subsample_modes = part.modes;
+    job.subsample_krylov = krylov_sizes(job.subsample, part);
+    start.width = part.modes;
+    options.start = &start;
+  }
+  job.krylov = krylov_sizes(size.samples, options);
+  return job;
+}
+
 void check_memory(const Communicator& comm, const SolveConfig& config, const std::string& method, const Layout& layout,
                   std::int64_t features, const std::string& purpose) {
   const std::string modes = config.modes ? fmt::format("{}", *config.modes) : "all";
   const std::string less = config.kernel.storage == "none" || !config.modes ? "" : ", or --kernel.storage none";
   const std::string storage = method == "krylov" ? fmt::format(" with --kernel.storage {}", config.kernel.storage) : "";
+  const ProblemSize size{
+      .samples = layout.rows.n, .inputs = features, .features = features, .views = config.views.count.value_or(2)};
+  Machine machine{.ranks_per_node = comm.size(), .threads = omp_get_max_threads()};
+  // What this process has already is no longer among what is available.
+  machine.process_bytes = std::max(0.0, process_bytes(machine.threads) - static_cast<double>(peak_memory()));
+  const GridShape grid{static_cast<int>(layout.rows.procs), static_cast<int>(layout.cols.procs)};
   require_memory(
-      comm, memory_needed(config, method, layout, features, comm.size()),
+      comm, estimate(job_of(config, method, size, grid), machine).peak(),
       fmt::format("--data.pairs {} ({}n = {} samples), --data.test {} and --modes {}: {}--solver.method {}{}",
-                  *config.data.pairs, config.views.count.value_or(2), layout.rows.n, *config.data.test, modes, purpose,
-                  method, storage),
+                  *config.data.pairs, size.views, layout.rows.n, *config.data.test, modes, purpose, method, storage),
       fmt::format("use more nodes, less data{}{}", less, purpose.empty() ? "" : ", or no --solver.check"));
 }
 

@@ -6,6 +6,7 @@
 #include "solve_config.hpp"
 #include "stepwise/dist/block_cyclic.hpp"
 #include "stepwise/solve/krylov.hpp"
+#include "stepwise/theory/estimate.hpp"
 
 namespace stepwise {
 
@@ -21,6 +22,9 @@ struct Layout {
 
 [[nodiscard]] Layout kernel_layout(const ProcessGrid& grid, std::int64_t samples, std::int64_t block);
 
+/// Whether samples have explicit features with k(x, y) = x.y, which primal needs.
+[[nodiscard]] bool has_features(const SolveConfig& config);
+
 /// krylov, cholesky, spectral or primal, for samples of `features` numbers as the kernel sees them. Not a function of
 /// the number of ranks: results must not depend on it.
 [[nodiscard]] std::string choose_method(const SolveConfig& config, std::int64_t samples, std::int64_t features);
@@ -33,6 +37,20 @@ struct Layout {
 [[nodiscard]] std::int64_t subsample_pairs(const SolveConfig& config);
 /// For the modes of that subsample.
 [[nodiscard]] KrylovOptions subsample_options(const SolveConfig& config, std::int64_t samples);
+
+/// What of a problem its cost depends on, beside the settings.
+struct ProblemSize {
+  std::int64_t samples = 0;
+  std::int64_t inputs = 0;    ///< numbers in a sample as it is read
+  std::int64_t features = 0;  ///< and as the kernel sees it
+  std::int64_t views = 2;
+  double entry_cost = 0;  ///< of one entry of K in flops of a large matrix product
+  double tile_numbers = 512 * 1024;
+  double map_numbers = 0;  ///< weights of random features or finite networks
+};
+
+/// The run as the model sees it, with the settings' --data.pairs standing for size.samples.
+[[nodiscard]] Job job_of(const SolveConfig& config, const std::string& method, const ProblemSize& size, GridShape grid);
 
 /// Refuses at once what would die of memory after hours; `purpose` is what the method is for. Collective.
 /// @throws CollectiveError(memory) with the bytes that a rank needs and has.

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "stepwise/dist/pblas.hpp"
+#include "stepwise/theory/cost.hpp"
 #include "stepwise/theory/pairing.hpp"
 #include "theory/direct.hpp"
 
@@ -372,39 +373,6 @@ std::string solver_name(const ContrastiveModes& modes) {
     return fmt::format("block Krylov in {} rounds{}", krylov->rounds, rough);
   }
   return name(std::get<DirectReport>(modes.report).eigensolve.solver);
-}
-
-double eigensolve_cost(std::int64_t order, std::int64_t vectors) {
-  constexpr double tridiagonalisation = 3;  // 4/3 n^3 flops at less than half the speed of a product
-  const auto n = static_cast<double>(order);
-  return tridiagonalisation * n * n * (n + static_cast<double>(vectors));
-}
-
-double direct_cost(std::int64_t samples, Factorisation factorisation) {
-  const double cube = std::pow(static_cast<double>(samples), 3);
-  const double last = eigensolve_cost(samples, 0);
-  if (factorisation == Factorisation::cholesky) return cube + last;
-  return 4 * cube + eigensolve_cost(samples, samples) + last;
-}
-
-double krylov_cost(std::int64_t samples, std::int64_t modes) {
-  const double vectors = 6 * static_cast<double>(modes) + 200;
-  constexpr double narrow_products = 1.5;  // and orthogonalisation
-  return narrow_products * 2 * std::pow(static_cast<double>(samples), 2) * vectors;
-}
-
-double primal_cost(std::int64_t samples, std::int64_t features) {
-  const auto m = static_cast<double>(features);
-  return static_cast<double>(samples) * m * m + 4 * m * m * m;
-}
-
-double contrastive_matrices(Factorisation factorisation) {
-  // K, W, M, Z, and what the eigensolver needs beyond: measured, docs/performance.md.
-  constexpr double two_stage_workspace = 3.6;
-  constexpr double one_stage_workspace = 2.2;
-  const double gamma_solve = 4 + two_stage_workspace;
-  if (factorisation == Factorisation::cholesky) return gamma_solve;
-  return std::max(gamma_solve, 4 + one_stage_workspace);
 }
 
 }  // namespace stepwise

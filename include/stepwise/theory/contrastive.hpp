@@ -127,7 +127,7 @@ inline constexpr double residual_limit = 1e-9;
 /// also when K is zero or not finite; (numerical) when K is not positive semidefinite, or a result fails its checks.
 /// Cost: cholesky 0.67 N^3 flops and one eigensolve for d vectors; spectral one more eigensolve for all N vectors and 2
 /// N^3. Memory per rank beyond k, in local matrices of 8 N^2 / P bytes: W, M, Z and the eigensolver's workspace
-/// (contrastive_matrices). Source: Simon et al. 2023, section 5 and Prop. 5.1.
+/// (theory/cost.hpp). Source: Simon et al. 2023, section 5 and Prop. 5.1.
 [[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, const DirectOptions& options);
 
 /// The d leading modes from explicit features, K = X X^T with the samples of `own` as this rank's rows of X, of which
@@ -156,15 +156,5 @@ using ProductWithK = std::function<void(MatrixView<const double>, MatrixView<dou
 /// the tolerance is not reached. Cost and memory: krylov_pairs. mean_pair_kernel is left to the caller.
 [[nodiscard]] ContrastiveModes krylov_modes(const Communicator& comm, const KernelOperator& t,
                                             const KrylovOptions& options);
-
-/// Predicted work in units of one flop of a large matrix product, to choose between them: measured in
-/// docs/performance.md.
-[[nodiscard]] double eigensolve_cost(std::int64_t order, std::int64_t vectors);
-[[nodiscard]] double direct_cost(std::int64_t samples, Factorisation factorisation);
-[[nodiscard]] double krylov_cost(std::int64_t samples, std::int64_t modes);
-[[nodiscard]] double primal_cost(std::int64_t samples, std::int64_t features);
-
-/// Largest number of local matrices of 8 N^2 / P bytes alive at once, k itself included.
-[[nodiscard]] double contrastive_matrices(Factorisation factorisation);
 
 }  // namespace stepwise
