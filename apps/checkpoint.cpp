@@ -196,21 +196,21 @@ DirectSafePoints Checkpoint::direct(const std::string& method) {
   return points;
 }
 
-std::optional<FoundModes> Checkpoint::modes() {
+std::optional<FoundModes> Checkpoint::modes(const std::shared_ptr<const ProcessGrid>& grid, std::int64_t block) {
   if (!has(modes_name)) return std::nullopt;
   CheckpointReader file(comm_, path(modes_name));
   report_.note(fmt::format("going on from {}: the modes are there", path(modes_name)));
   kept_ = modes_name;
-  return read_modes(file, comm_);
+  return read_modes(file, grid, block);
 }
 
-void Checkpoint::keep_if_due(const FoundModes& found) {
-  if (wish() == Wish::keep) keep(found);
+void Checkpoint::keep_if_due(const std::string& method, const ContrastiveModes& modes) {
+  if (wish() == Wish::keep) keep(method, modes);
   stop_together(comm_);
 }
 
-void Checkpoint::keep(const FoundModes& found) {
-  write(modes_name, [&](CheckpointWriter& file) { write_modes(file, found); });
+void Checkpoint::keep(const std::string& method, const ContrastiveModes& modes) {
+  write(modes_name, [&](CheckpointWriter& file) { write_modes(file, method, modes); });
 }
 
 std::string Checkpoint::farewell(const std::string& command) const {

@@ -39,10 +39,10 @@ class Checkpoint {
   /// Where a direct method takes up its factor of K, and leaves it before an eigensolve that may not fit.
   [[nodiscard]] DirectSafePoints direct(const std::string& method);
 
-  [[nodiscard]] std::optional<FoundModes> modes();
-  void keep_if_due(const FoundModes& found);
+  [[nodiscard]] std::optional<FoundModes> modes(const std::shared_ptr<const ProcessGrid>& grid, std::int64_t block);
+  void keep_if_due(const std::string& method, const ContrastiveModes& modes);
   /// Whatever the time.
-  void keep(const FoundModes& found);
+  void keep(const std::string& method, const ContrastiveModes& modes);
 
   /// What the user needs to know after a stop; `command` is the command line.
   [[nodiscard]] std::string farewell(const std::string& command) const;

@@ -53,9 +53,8 @@ KrylovReport read_krylov(CheckpointReader& file) {
 
 }  // namespace
 
-void write_modes(CheckpointWriter& file, const FoundModes& found) {
-  const ContrastiveModes& modes = found.modes;
-  file.attributes({{"method", found.method}});
+void write_modes(CheckpointWriter& file, const std::string& method, const ContrastiveModes& modes) {
+  file.attributes({{"method", method}});
   file.counts("/sizes",
               std::vector<std::int64_t>{modes.dual.samples, modes.dual.width, modes.means.width, modes.pairing.views});
   file.numbers("/gamma", modes.gamma);
@@ -64,6 +63,8 @@ void write_modes(CheckpointWriter& file, const FoundModes& found) {
   write_vectors(file, "/dual", modes.dual);
   write_vectors(file, "/kernel_dual", modes.kernel_dual);
   write_vectors(file, "/means", modes.means);
+  if (modes.kernel) file.matrix("/kernel", *modes.kernel);
+  if (modes.all_dual) file.matrix("/all_dual", *modes.all_dual);
   if (modes.negative) {
     file.numbers("/negative", std::vector<double>{modes.negative->smallest, modes.negative->mass,
                                                   modes.negative->estimated ? 1.0 : 0.0});
@@ -75,7 +76,8 @@ void write_modes(CheckpointWriter& file, const FoundModes& found) {
   }
 }
 
-FoundModes read_modes(CheckpointReader& file, const Communicator& comm) {
+FoundModes read_modes(CheckpointReader& file, const std::shared_ptr<const ProcessGrid>& grid, std::int64_t block) {
+  const Communicator& comm = grid->comm();
   FoundModes found;
   ContrastiveModes& modes = found.modes;
   for (const auto& [name, value] : file.attributes()) {
@@ -93,6 +95,14 @@ FoundModes read_modes(CheckpointReader& file, const Communicator& comm) {
   modes.dual = read_vectors(file, comm, "/dual", samples, sizes.at(1), views);
   modes.kernel_dual = read_vectors(file, comm, "/kernel_dual", samples, sizes.at(1), views);
   modes.means = read_vectors(file, comm, "/means", samples, sizes.at(2), views);
+  const auto square = [&](const char* name, std::optional<DistMatrix>& into) {
+    if (!file.contains(name)) return;
+    const std::int64_t order = std::ssize(modes.gamma);
+    into.emplace(grid, order, order, block);
+    file.matrix(name, *into);
+  };
+  square("/kernel", modes.kernel);
+  square("/all_dual", modes.all_dual);
   if (file.contains("/negative")) {
     const auto negative = file.numbers("/negative");
     modes.negative = {negative.at(0), negative.at(1), negative.at(2) != 0};

@@ -4,7 +4,6 @@
 
 #include "kernel.hpp"
 #include "solve.hpp"
-#include "stepwise/cli/stall_watch.hpp"
 
 namespace stepwise {
 namespace {
@@ -41,13 +40,9 @@ Command solve_command() {
           "eigenmodes of the contrastive kernel, timescales, embeddings",
           solve_usage,
           [settings] { return with_run_options(solve_options(settings->solve), settings->run); },
-          [settings] {
-            check_consistency(settings->run);
-            check_consistency(settings->solve);
-          },
+          [settings] { check_consistency(settings->solve); },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
-            const StallWatch watch(comm, settings->run.stall_limit);
             solve(comm, settings->solve, settings->run, command_line, report);
           }};
 }
@@ -58,13 +53,9 @@ Command kernel_command() {
           "the kernel matrix itself, in a file; goes on where it was killed",
           kernel_usage,
           [settings] { return with_run_options(kernel_command_options(settings->kernel), settings->run); },
-          [settings] {
-            check_consistency(settings->run);
-            check_consistency(settings->kernel);
-          },
+          [settings] { check_consistency(settings->kernel); },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
-            const StallWatch watch(comm, settings->run.stall_limit);
             compute_kernel(comm, settings->kernel, settings->run, command_line, report);
           }};
 }

@@ -118,10 +118,11 @@ ContrastiveModes direct_modes(const Problem& problem, std::string& method, Repor
   if (problem.centring) means = centre(*problem.centring, k, problem.pairing.views);
   const double negative_mass = problem.stored_trace ? problem.config.kernel.negative_mass : 0;
   const auto factored = [&](Factorisation factorisation) {
-    DirectOptions options{factorisation, ladder, problem.pairing, negative_mass};
+    DirectOptions options{factorisation, ladder, problem.pairing, negative_mass, problem.config.save.eigenvectors};
     if (checkpoint != nullptr) options.safe_points = checkpoint->direct(method);
     ContrastiveModes modes = timed(report, [&](const auto&) { return contrastive_modes(k, d, options); });
     modes.means = std::move(means);
+    if (problem.config.save.kernel) modes.kernel = std::move(k);
     return modes;
   };
   if (method != "spectral") {

@@ -38,14 +38,14 @@ MatrixBands bands_of(const StoredMatrix& matrix, const TilePlan& plan) {
 }
 
 /// Collective. Returns the file's size in bytes.
-std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const TilePlan& plan,
+std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const TilePlan& plan, const FileLayout& layout,
                           const std::string& command, const Report& report) {
   const Communicator& comm = problem.comm;
   const auto [train, test] = attempt(comm, [&] {
     return std::pair(open_kernel_matrix(plan.directory, problem.pairing.views),
                      open_test_kernel(plan.directory, "", plan.samples));
   });
-  ResultFile file(comm, config.problem.output, config.problem.force);
+  ResultFile file(comm, config.problem.output, config.problem.force, layout);
   Attributes attributes = run_attributes(
       comm, {"stepwise-kernel", command, config_text(kernel_command_options(config)), config.problem.seed});
   attributes.emplace_back("kernel_convention", problem.convention);
@@ -115,8 +115,8 @@ void compute_kernel(const Communicator& comm, KernelConfig config, const RunConf
                                                            limit.cause(), plan.directory, command));
     }
   }
-  const std::int64_t size =
-      report.stage("write", 0, [&](const auto&) { return gather_tiles(problem, config, plan, command, report); });
+  const std::int64_t size = report.stage(
+      "write", 0, [&](const auto&) { return gather_tiles(problem, config, plan, file_layout(run), command, report); });
   report.moved(static_cast<double>(size));
   report.result("output", settings.output);
   if (comm.rank() == 0) remove_tiles(plan);

@@ -39,8 +39,40 @@ std::optional<double> wall_time(const RunConfig& c) {
   return parse_duration(c.max_walltime);
 }
 
+namespace {
+
+std::vector<Option> file_options(RunConfig& c) {
+  constexpr std::int64_t largest_alignment = std::int64_t{1} << 30;
+  std::vector<Option> options{
+      integer_option("output.compression", "LEVEL", "deflate large datasets, 1 (fast) to 9 (small); 0: not",
+                     c.compression, 0, 9),
+      integer_option("output.alignment", "BYTES",
+                     "begin datasets of that size and more at multiples of it, such as a Lustre stripe; 0: anywhere",
+                     c.alignment, 0, largest_alignment),
+      text_option("output.mpi-hints", "KEY=VALUE,...",
+                  "MPI-IO hints for the result file, such as striping_factor=8,striping_unit=4194304", c.mpi_hints),
+  };
+  const auto also = [](Option& option, auto check) {
+    option.set = [set = option.set, check](const std::string& value) {
+      set(value);
+      check(value);
+    };
+  };
+  also(options[0], [](const std::string& level) {
+    if (level != "0") require_parallel_compression();
+  });
+  also(options[2], [](const std::string& hints) { (void)parse_hints(hints); });
+  return options;
+}
+
+}  // namespace
+
+FileLayout file_layout(const RunConfig& c) {
+  return {c.compression, c.alignment, parse_hints(c.mpi_hints)};
+}
+
 std::vector<Option> run_options(RunConfig& c) {
-  return {
+  std::vector<Option> options{
       text_option("checkpoint", "DIR",
                   "keep in DIR, every so often, what has been done; removed when the result is written", c.checkpoint),
       text_option("restart", "DIR", "go on from the checkpoint in DIR if there is one, and keep checkpoints there",
@@ -59,6 +91,9 @@ std::vector<Option> run_options(RunConfig& c) {
       text_option("summary-json", "FILE", "write how the run ended, whichever way, to FILE", c.summary),
       flag_option("benchmark", "measure DGEMM for 0.3 s first, and compare each stage with it", c.benchmark),
   };
+  auto more = file_options(c);
+  options.insert(options.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  return options;
 }
 
 std::vector<Option> with_run_options(std::vector<Option> options, RunConfig& config) {

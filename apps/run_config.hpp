@@ -7,6 +7,7 @@
 
 #include "stepwise/cli/log.hpp"
 #include "stepwise/cli/options.hpp"
+#include "stepwise/io/file_layout.hpp"
 
 namespace stepwise {
 
@@ -18,9 +19,15 @@ struct RunConfig {
   std::string max_walltime = "auto";  ///< HH:MM:SS; auto: what SLURM says is left; none
   std::int64_t stall_limit = 300;     ///< seconds that a rank may stand still; 0: for ever
   LogSettings log;
-  std::string summary;     ///< file; empty: none
-  bool benchmark = false;  ///< measure DGEMM first
+  std::string summary;           ///< file; empty: none
+  bool benchmark = false;        ///< measure DGEMM first
+  std::int64_t compression = 0;  ///< of large datasets
+  std::int64_t alignment = 0;    ///< bytes
+  std::string mpi_hints;         ///< key=value,key=value
 };
+
+/// What the result file shall be like on disk.
+[[nodiscard]] FileLayout file_layout(const RunConfig& config);
 
 /// Checks what one option alone cannot know. @throws Error(input).
 void check_consistency(const RunConfig& config);

@@ -117,6 +117,7 @@ const Command& Session::parse(const Communicator& comm, const std::vector<std::s
   attempt(comm, [&] {
     command_ = find_command(words.front());
     (void)parse_settings(*command_, words);
+    check_consistency(*command_->run_config);
     command_->check();
   });
   return *command_;

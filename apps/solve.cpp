@@ -10,6 +10,7 @@
 #include "find_modes.hpp"
 #include "precomputed.hpp"
 #include "problem.hpp"
+#include "size_limits.hpp"
 #include "solve_output.hpp"
 #include "stepwise/cli/report.hpp"
 #include "stepwise/cli/time_limit.hpp"
@@ -60,6 +61,34 @@ void predict_training(const SolveConfig& config, SolveResult& result) {
   }
 }
 
+/// Everything about the modes that are found.
+void describe_modes(const Problem& problem, SolveResult& result, Report& report) {
+  result.embedding = training_embedding(result.modes, problem.comm);
+  result.whiteness_error = whiteness_error(result.embedding, problem.comm);
+  result.tests = embed_tests(problem, result.embedding, report);
+  predict_training(problem.config, result);
+}
+
+SolveResult compute(const Problem& problem, const std::string& method, Report& report, Checkpoint& checkpoint) {
+  SolveResult result;
+  if (auto found = checkpoint.modes(problem.grid, problem.layout.rows.block)) {
+    result.method = found->method;
+    result.modes = std::move(found->modes);
+  } else {
+    result.method = method;
+    result.modes = find_modes(problem, result.method, report, &checkpoint);
+  }
+  try {
+    checkpoint.keep_if_due(result.method, result.modes);
+    if (problem.config.solver.check) result.second = second_opinion(problem, result.method, result.modes, report);
+    if (problem.config.modes) describe_modes(problem, result, report);
+  } catch (const CollectiveError& error) {
+    if (error.code() == ExitCode::stopped) checkpoint.keep(result.method, result.modes);
+    throw;
+  }
+  return result;
+}
+
 /// For the header of the log.
 Work work_of(const Problem& problem, const std::string& method) {
   const SolveConfig& config = problem.config;
@@ -83,37 +112,6 @@ void record(const SolveConfig& config, const SolveResult& result, Report& report
   report.result("whiteness_error", result.whiteness_error);
 }
 
-/// Everything about the modes that are found.
-void describe_modes(const Problem& problem, SolveResult& result, Report& report) {
-  result.embedding = training_embedding(result.modes, problem.comm);
-  result.whiteness_error = whiteness_error(result.embedding, problem.comm);
-  result.tests = embed_tests(problem, result.embedding, report);
-  predict_training(problem.config, result);
-}
-
-/// From the checkpoint where it has them.
-FoundModes modes_of(const Problem& problem, std::string method, Report& report, Checkpoint& checkpoint) {
-  if (auto found = checkpoint.modes()) return std::move(*found);
-  ContrastiveModes modes = find_modes(problem, method, report, &checkpoint);
-  return {std::move(method), std::move(modes)};
-}
-
-SolveResult compute(const Problem& problem, const std::string& method, Report& report, Checkpoint& checkpoint) {
-  SolveResult result;
-  FoundModes found = modes_of(problem, method, report, checkpoint);
-  try {
-    checkpoint.keep_if_due(found);
-    result.method = found.method;
-    result.modes = found.modes;
-    if (problem.config.solver.check) result.second = second_opinion(problem, result.method, result.modes, report);
-    if (problem.config.modes) describe_modes(problem, result, report);
-  } catch (const CollectiveError& error) {
-    if (error.code() == ExitCode::stopped) checkpoint.keep(found);
-    throw;
-  }
-  return result;
-}
-
 }  // namespace
 
 void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, const std::string& command,
@@ -129,10 +127,15 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
   const bool complete = !run.restart.empty() && is_complete(comm, config);
   if (!run.restart.empty() && !complete) check();
   const std::string method = choose_method(config, problem.samples, problem.features);
+  attempt(comm, [&] { check_saving(config, method); });
+  check_sizes(config, method, problem.samples, problem.features, problem.grid->shape());
   check_memory(comm, config, method, problem.layout, problem.features);
+  if (!complete) check_room(comm, config.output, saved_bytes(config, problem.samples));
   if (config.solver.check) {
-    check_memory(comm, config, second_method(config, method), problem.layout, problem.features,
-                 "--solver.check also solves by ");
+    const std::string second = second_method(config, method);
+    const std::string purpose = "--solver.check also solves by ";
+    check_sizes(config, second, problem.samples, problem.features, problem.grid->shape(), purpose);
+    check_memory(comm, config, second, problem.layout, problem.features, purpose);
   }
   Checkpoint checkpoint(comm, run, config.output, problem_settings(config, method, problem.convention), limit, report);
   if (complete) {
@@ -159,12 +162,13 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
   }();
   config.solver.method = result.method;
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
-    return write_result(
-        {comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block, report}, result);
+    return write_result({comm, config, command, pairs, problem.convention, *problem.grid, problem.layout.rows.block,
+                         report, file_layout(run)},
+                        result);
   });
+  checkpoint.remove();
   report.moved(static_cast<double>(size));
   record(config, result, report);
-  checkpoint.remove();
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {
     fmt::print("{}\n{}\n{} written, {}\n", summary(result), timing, config.output,

@@ -8,6 +8,7 @@
 #include "find_modes.hpp"
 #include "solve_config.hpp"
 #include "stepwise/cli/report.hpp"
+#include "stepwise/io/file_layout.hpp"
 #include "stepwise/theory/contrastive.hpp"
 #include "stepwise/theory/embedding.hpp"
 #include "stepwise/theory/timescales.hpp"
@@ -40,6 +41,7 @@ struct ResultOrigin {
   const ProcessGrid& grid;
   std::int64_t block = 0;
   const Report& report;
+  FileLayout layout;
 };
 
 /// Writes the result file (docs/file_format.md). Collective. Returns its size in bytes. @throws CollectiveError(io).

@@ -9,6 +9,7 @@
 #include "session.hpp"
 #include "stepwise/cli/provenance.hpp"
 #include "stepwise/cli/run_main.hpp"
+#include "stepwise/cli/stall_watch.hpp"
 #include "stepwise/cli/threads.hpp"
 
 namespace {
@@ -75,6 +76,7 @@ int main(int argc, char** argv) {
       [&](const Communicator& comm) {
         const Command& command = session.parse(comm, words);
         choose_threads(comm);
+        const StallWatch watch(comm, command.run_config->stall_limit);
         command.run(comm, session.command_line(), session.begin(comm));
       },
       [&](const Communicator& comm, const Ending& ending) { return session.end(comm, ending); });

@@ -107,6 +107,7 @@ void call_last_words(LastWords words) {
 void abort_job(ExitCode code, const std::string& message) {
   constexpr unsigned patience = 10;
   expect_end();
+  std::signal(SIGALRM, SIG_DFL);
   alarm(patience);  // should what follows hang, SIGALRM kills this process
   const std::string text = fmt::format("[rank {}] {}", watched.rank, message);
   bool told = false;

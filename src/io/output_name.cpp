@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/result_file.hpp"
 
@@ -40,13 +41,21 @@ std::string partial_stem(const std::string& path) {
   return fmt::format(".{}.partial.", fs::path(path).filename().string());
 }
 
+bool is_alive(int process) {
+  if (kill(process, 0) != 0) return errno != ESRCH;
+  std::error_code error;
+  if (!fs::exists("/proc/self/exe", error)) return true;
+  (void)fs::read_symlink(fmt::format("/proc/{}/exe", process), error);
+  return error != std::errc::no_such_file_or_directory;  // a zombie has ended and has no program any more
+}
+
 /// Whether nobody is writing `file` any more, whose name ends in "HOST.PROCESS". On this host that is known. On others
 /// a file that nobody has touched for a day counts as given up: locks are not kept on all file systems.
 bool is_given_up(const fs::path& file, const std::string& writer) {
   const std::string own = host_name() + ".";
   if (writer.starts_with(own)) {
     const int process = std::atoi(writer.c_str() + own.size());
-    return process > 0 && kill(process, 0) != 0 && errno == ESRCH;
+    return process > 0 && !is_alive(process);
   }
   std::error_code error;
   const auto written = fs::last_write_time(file, error);
@@ -146,6 +155,17 @@ void check_output(const Communicator& comm, const std::string& path, bool force,
     close(descriptor);
     unlink(trial.c_str());
     remove_given_up(target);
+  });
+}
+
+void check_room(const Communicator& comm, const std::string& path, double bytes) {
+  attempt_on_root(comm, [&] {
+    const std::string directory = directory_of(target_of(path));
+    std::error_code error;
+    const fs::space_info space = fs::space(directory, error);
+    if (error || bytes <= static_cast<double>(space.available)) return;
+    fail(ExitCode::io, "--output {}: needs {}, but in {} there are {} free: choose another directory, or save less",
+         path, format_bytes(bytes), directory, format_bytes(static_cast<double>(space.available)));
   });
 }
 

@@ -157,19 +157,42 @@ DistMatrix contrastive_matrix(const DistMatrix& w, Factorisation factorisation, 
   return m;
 }
 
+/// B W Z / (c gamma), not yet normalised with K itself; 0 where gamma is rounding.
+DistMatrix dual_vectors(const DistMatrix& w, const DistMatrix& z, const ContrastiveModes& modes) {
+  DistMatrix dual = product(w, z);
+  apply_pairing(modes.pairing, dual);
+  std::vector<double> factors;
+  for (std::int64_t j = 0; j < z.cols(); ++j) {
+    const double gamma = modes.gamma[static_cast<std::size_t>(j)];
+    factors.push_back(std::abs(gamma) > modes.noise_floor ? 1 / (modes.pairing.norm(w.rows()) * gamma) : 0);
+  }
+  scale_columns(dual, factors);
+  return dual;
+}
+
+/// 1 / sqrt(a^T K a) for each column.
+std::vector<double> normalising_factors(const DistMatrix& dual, const DistMatrix& kernel_dual) {
+  std::vector<double> factors = column_dots(dual, kernel_dual);
+  for (double& x : factors) x = 1 / std::sqrt(x);
+  return factors;
+}
+
+DistMatrix every_dual_vector(const ScaledKernel& kernel, const DistMatrix& w, const DistMatrix& z,
+                             const ContrastiveModes& modes) {
+  DistMatrix dual = dual_vectors(w, z, modes);
+  std::vector<double> factors = normalising_factors(dual, kernel.times(dual));
+  for (double& x : factors) x = std::isfinite(x) ? x : 0;  // columns of zeros
+  scale_columns(dual, factors);
+  return dual;
+}
+
 /// Dual vectors from the eigenvectors Z of M, normalised and with Rayleigh quotients in terms of K itself.
 void finish_modes(const ScaledKernel& kernel, const DistMatrix& w, const DistMatrix& z, ContrastiveModes& modes) {
   const auto d = static_cast<std::size_t>(z.cols());
   const double c = modes.pairing.norm(w.rows());
-  DistMatrix dual = product(w, z);
-  apply_pairing(modes.pairing, dual);
-  std::vector<double> factors(d);
-  for (std::size_t j = 0; j < d; ++j) factors[j] = 1 / (c * modes.gamma[j]);
-  scale_columns(dual, factors);
-
+  DistMatrix dual = dual_vectors(w, z, modes);
   DistMatrix kernel_dual = kernel.times(dual);
-  const auto squares = column_dots(dual, kernel_dual);  // a^T K a
-  for (std::size_t j = 0; j < d; ++j) factors[j] = 1 / std::sqrt(squares[j]);
+  const std::vector<double> factors = normalising_factors(dual, kernel_dual);
   scale_columns(dual, factors);
   scale_columns(kernel_dual, factors);
 
@@ -205,6 +228,7 @@ void undo_scaling(ContrastiveModes& modes, DirectReport& report, double scale) {
   const double root = std::sqrt(scale);
   for (double& x : modes.dual.data) x /= root;
   for (double& x : modes.kernel_dual.data) x *= root;
+  if (modes.all_dual) stepwise::scale(*modes.all_dual, 1 / root);
 }
 
 }  // namespace
@@ -296,7 +320,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, const Di
   Factor factor = factor_of(kernel, options, flop, modes);
   const DistMatrix& w = factor.w;
   if (!by_cholesky) judge_eigenvalues(factor.eigenvalues, kernel.scale, options.negative_mass, modes);
-  if (before_eigensolve) before_eigensolve(&factor, flop * eigensolve_cost(n, d));
+  if (before_eigensolve) before_eigensolve(&factor, flop * eigensolve_cost(n, options.all_dual ? n : d));
   report.shift = factor.shift;
   report.kernel_eigenvalues = std::move(factor.eigenvalues);
   // Measured against K itself, cutting off more than rounding would look like an error.
@@ -317,7 +341,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, const Di
                                            multiply(1 / pairing.norm(n), Transpose::yes, w, Transpose::no, wv, result);
                                            return result;
                                          }},
-                                        d, options.ladder);
+                                        options.all_dual ? n : d, options.ladder);
   modes.stages.push_back({"M = W^T B W / c", forming, by_cholesky ? cube / 3 : 2 * cube});
   modes.stages.push_back(
       {"eigenpairs of M", watch.seconds() - forming, 4.0 / 3 * cube + 4 * square * static_cast<double>(d)});
@@ -329,6 +353,10 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, const Di
   modes.mean_pair_kernel =
       kernel.positive_factor != nullptr ? mean_pair_product(w, pairing) : mean_pair_kernel(k, pairing) / kernel.scale;
   compare_trace(modes, report);  // before Rayleigh quotients replace some: the shift cancels in the sum of all
+  if (options.all_dual) {
+    modes.all_dual = every_dual_vector(kernel, w, pairs.vectors, modes);
+    pairs.vectors = leading_columns(pairs.vectors, d);
+  }
   if (d > 0) finish_modes(kernel, w, pairs.vectors, modes);
   check_modes(modes, report);
   undo_scaling(modes, report, kernel.scale);

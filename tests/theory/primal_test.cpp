@@ -96,7 +96,11 @@ TEST(Compare, SeesWhatIsDifferent) {
   EXPECT_LE(compare(modes, modes, world()).angle, 1e-7);
   // Turn the last mode by a known angle towards one outside the span, and move its gamma.
   const auto five = contrastive_modes(kernel_matrix(LinearKernel{}, pairs, grid), 5, {Factorisation::spectral});
-  auto turned = modes;
+  ContrastiveModes turned;
+  turned.pairing = modes.pairing;
+  turned.gamma = modes.gamma;
+  turned.dual = modes.dual;
+  turned.kernel_dual = modes.kernel_dual;
   const double angle = 1e-3;
   for (std::int64_t s = 0; s < modes.dual.range.size(); ++s) {
     for (const auto& [to, from] :

@@ -20,7 +20,7 @@ struct LogSettings {
 /// Something that happened.
 struct LogEvent {
   LogLevel level = LogLevel::info;
-  std::string event;         ///< its kind, one word: start, note, warning, stage, timing, end
+  std::string event;         ///< its kind, one word: start, note, warning, stage, timing, stop, end
   std::string text;          ///< for people; may have several lines
   std::string stage = {};    ///< during which; empty: between stages
   Json::Object fields = {};  ///< for programs

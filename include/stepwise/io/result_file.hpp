@@ -13,6 +13,7 @@
 #include "stepwise/dist/communicator.hpp"
 #include "stepwise/dist/dist_matrix.hpp"
 #include "stepwise/h5/handle.hpp"
+#include "stepwise/io/file_layout.hpp"
 #include "stepwise/io/hyperslab.hpp"
 
 namespace stepwise {
@@ -45,6 +46,10 @@ using Attributes = std::vector<std::pair<std::string, AttributeValue>>;
 void check_output(const Communicator& comm, const std::string& path, bool force,
                   const std::vector<std::string>& inputs = {});
 
+/// Checks that the disk of `path` has room for so many bytes, where the system can tell. Collective.
+/// @throws CollectiveError(io) with what is needed and what is free.
+void check_room(const Communicator& comm, const std::string& path, double bytes);
+
 /// An HDF5 file being written by all ranks, under a temporary name in the target's directory. Only commit() gives it
 /// its final name, so a file under that name is always whole; without commit() it is removed. Every member is
 /// collective, and every failure is agreed on: a full disk is an error, and so are ranks that disagree on what to
@@ -53,7 +58,7 @@ void check_output(const Communicator& comm, const std::string& path, bool force,
 class ResultFile {
  public:
   /// @throws CollectiveError(io) when the file cannot be created.
-  ResultFile(const Communicator& comm, std::string path, bool force);
+  ResultFile(const Communicator& comm, std::string path, bool force, FileLayout layout = {});
   ResultFile(const ResultFile&) = delete;
   ResultFile& operator=(const ResultFile&) = delete;
   ~ResultFile();
@@ -88,6 +93,9 @@ class ResultFile {
   /// A matrix in parts. Memory per rank: 8 (in single precision 12) band cols bytes.
   void write_bands(const DatasetInfo& info, const MatrixBands& matrix);
 
+  /// Bytes of datasets written so far, of all ranks, before compression.
+  [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_; }
+
   /// Flushes, closes, reopens for a look, syncs to disk and renames. Returns the file's size in bytes.
   /// @throws CollectiveError(input) also when something else has taken the name meanwhile.
   std::int64_t commit();
@@ -98,10 +106,14 @@ class ResultFile {
                         const std::string* dimension);
   struct Selection;
   /// A dataset that nothing is written to yet.
-  void create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type);
+  void create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type,
+              const std::vector<hsize_t>& chunk = {});
+  /// Of a compressed dataset whose rows are dealt out in ranges.
+  [[nodiscard]] hsize_t rows_in_chunk(std::int64_t samples, std::int64_t width) const;
   [[nodiscard]] h5::Handle open_created(const DatasetInfo& info) const;
   void write_selection(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type, const void* data,
-                       const Selection& selection, const std::string* dimension);
+                       const Selection& selection, const std::string* dimension,
+                       const std::vector<hsize_t>& chunk = {});
 
   const Communicator& comm_;
   std::string path_;
@@ -109,7 +121,9 @@ class ResultFile {
   std::string partial_;
   bool force_;
   h5::Handle file_;
-  std::int64_t bytes_ = 0;  // of datasets
+  FileLayout layout_;
+  std::int64_t bytes_ = 0;          // of datasets, before compression
+  std::int64_t padding_ = 1 << 20;  // for metadata and alignment
 };
 
 }  // namespace stepwise

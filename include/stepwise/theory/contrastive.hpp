@@ -47,6 +47,7 @@ struct DirectOptions {
   EigensolverLadder ladder = std::nullopt;  ///< the eigensolvers to try, best first; default: solver_ladder()
   Pairing pairing = {};
   double negative_mass = 0;  ///< spectral: K may have so much of negative eigenvalues (NegativePart::mass)
+  bool all_dual = false;     ///< the dual vectors of every gamma too, also of negative ones, of either sign
   DirectSafePoints safe_points = {};
 };
 
@@ -89,7 +90,10 @@ struct ContrastiveModes {
   std::vector<double> gamma;  ///< descending: all N by a direct method, d by krylov; the first d are Rayleigh quotients
   BlockVector dual;           ///< A, d numbers a sample: T a_j = gamma_j a_j with T = (1/c) B K, and a_j^T K a_j = 1
   BlockVector kernel_dual;    ///< K A
-  BlockVector means;          ///< row means of K before centring (theory/centring.hpp); empty where it is not centred
+  std::optional<DistMatrix>
+      all_dual;  ///< where wanted: N x N, column j of gamma_j, 0 where that is below the noise floor
+  std::optional<DistMatrix> kernel;  ///< K, where the caller keeps it
+  BlockVector means;  ///< row means of K before centring (theory/centring.hpp); empty where it is not centred
 
   double noise_floor = 0;         ///< eigenvalues below this in magnitude are rounding: 100 N eps max |gamma|
   std::vector<double> residuals;  ///< d: ||T a_j - gamma_j a_j||_K / gamma_1, computed with K itself
@@ -113,7 +117,8 @@ inline constexpr double residual_limit = 1e-9;
 /// Cholesky shift, N eps ||K||_1 unless rounding needs more, moves gamma_j by shift |a_j|^2 gamma_j to first order; the
 /// Rayleigh quotients with the unshifted K remove that order.
 ///
-/// With d = 0 gamma alone is computed.
+/// With d = 0 gamma alone is computed. options.all_dual costs all eigenvectors of M and 4 N^3 flops, and no memory at
+/// the peak, which is in the eigensolve.
 ///
 /// K may have negative eigenvalues of rounding. spectral takes larger ones too, where the sum of their magnitudes is at
 /// most negative_mass of that of all, and solves for the positive part K+ = W W^T, the nearest semidefinite matrix.
