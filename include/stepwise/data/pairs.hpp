@@ -58,8 +58,8 @@ struct MultimodalPairs {
   Standardisation standardisation;      ///< channels of view_a, then those of view_b
 };
 
-/// Views of the same thing that are rows of a stored kernel matrix. A sample is one number, its row; test sample t of the stored test
-/// kernel has the number train->rows + t.
+/// Views of the same thing that are rows of a stored kernel matrix. A sample is one number, its row; test sample t of
+/// the stored test kernel has the number train->rows + t.
 struct IndexPairs {
   std::shared_ptr<const StoredMatrix> train;
   std::shared_ptr<const StoredMatrix> test;  ///< may be null
