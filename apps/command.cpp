@@ -60,8 +60,9 @@ Command solve_command() {
           solve_usage,
           [settings] { return with_run_options(solve_options(settings->solve), settings->run); },
           [settings] { check_consistency(settings->solve); },
-          [settings](const Communicator& comm, const std::string& command_line) {
-            solve(comm, settings->solve, settings->run, command_line);
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            solve(comm, settings->solve, settings->run, command_line, report);
           }};
 }
 
@@ -72,8 +73,9 @@ Command kernel_command() {
           kernel_usage,
           [settings] { return with_run_options(kernel_command_options(settings->kernel), settings->run); },
           [settings] { check_consistency(settings->kernel); },
-          [settings](const Communicator& comm, const std::string& command_line) {
-            compute_kernel(comm, settings->kernel, settings->run, command_line);
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            compute_kernel(comm, settings->kernel, settings->run, command_line, report);
           }};
 }
 
@@ -84,8 +86,9 @@ Command embed_command() {
           embed_usage,
           [settings] { return with_run_options(embed_options(settings->embed), settings->run); },
           [settings] { check_consistency(settings->embed); },
-          [settings](const Communicator& comm, const std::string& command_line) {
-            embed_samples(comm, settings->embed, settings->run, command_line);
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            embed_samples(comm, settings->embed, settings->run, command_line, report);
           }};
 }
 

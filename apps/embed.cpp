@@ -7,7 +7,7 @@
 
 #include "problem.hpp"
 #include "run_attributes.hpp"
-#include "stepwise/cli/report.hpp"
+#include "stepwise/cli/time_limit.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/input_file.hpp"
@@ -152,8 +152,14 @@ void write_batch(ResultFile& file, const Problem& problem, const EmbeddingWeight
 
 }  // namespace
 
-void embed_samples(const Communicator& comm, EmbedConfig config, const RunConfig& /*run*/, const std::string& command) {
-  Report report(comm);
+void embed_samples(const Communicator& comm, EmbedConfig config, const RunConfig& run, const std::string& command,
+                   Report& report) {
+  const TimeLimit limit(comm, comm.rank() == 0 ? wall_time(run) : std::nullopt);
+  attempt(comm, [&] {
+    if (!run.checkpoint.empty() || !run.restart.empty()) {
+      fail(ExitCode::input, "stepwise embed keeps no checkpoints: leave --checkpoint and --restart out");
+    }
+  });
   check_output(comm, config.output, config.force, {config.model, config.data.path, config.training_path});
   InputFile stored(comm, config.model);
   StoredModel model = read_model(comm, stored, config.model);
@@ -181,8 +187,11 @@ void embed_samples(const Communicator& comm, EmbedConfig config, const RunConfig
     batches = attempt(comm, [&] { return std::vector{chosen_samples(config, problem, source)}; });
   }
 
+  report.start({fmt::format("embeddings by {} modes of {} samples of {} numbers", model.modes, problem.samples,
+                            problem.features),
+                problem.convention});
   const Samples own = load_share(problem);
-  ResultFile file(comm, config.output, config.force);
+  ResultFile file(comm, config.output, config.force, file_layout(run));
   Attributes attributes =
       run_attributes(comm, {"stepwise-embeddings", command, config_text(embed_options(config)), model.config.seed});
   attributes.insert(attributes.end(), {{"model", config.model},
@@ -197,10 +206,19 @@ void embed_samples(const Communicator& comm, EmbedConfig config, const RunConfig
     std::int64_t rows = 0;
     for (const Part& part : batch.parts) rows += part.count;
     const double flops = 2.0 * static_cast<double>(problem.samples * problem.features) * static_cast<double>(rows);
-    report.stage("embed and write", flops,
-                 [&](const Progress& progress) { write_batch(file, problem, weights, own, batch, config, progress); });
+    try {
+      report.stage("embed and write", flops, [&](const Progress& progress) {
+        write_batch(file, problem, weights, own, batch, config, progress);
+      });
+    } catch (const CollectiveError& error) {
+      if (error.code() != ExitCode::stopped) throw;
+      throw CollectiveError(ExitCode::stopped, fmt::format("by {}; embeddings are kept only when all are there: give "
+                                                           "more time, or embed parts (--data.first, --data.count)",
+                                                           limit.cause()));
+    }
   }
   const std::int64_t size = file.commit();
+  report.result("output", config.output);
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {
     fmt::print("{}\n{} written, {}\n", timing, config.output, format_bytes(static_cast<double>(size)));

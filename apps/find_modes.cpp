@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 
+#include "keep_kernel.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/pblas.hpp"
 #include "stepwise/kernel/assemble.hpp"
@@ -34,7 +35,7 @@ auto named(const Problem& problem, const Work& work) {
   try {
     return work();
   } catch (const CollectiveError& error) {
-    if (stored == nullptr || error.code() != ExitCode::numerical) throw;
+    if (!problem.stored_trace || stored == nullptr || error.code() != ExitCode::numerical) throw;
     throw CollectiveError(error.code(), fmt::format("{}: {}; --kernel.negative-mass is {}", stored->train->name,
                                                     error.what(), problem.config.kernel.negative_mass));
   }
@@ -109,7 +110,7 @@ DistMatrix kernel_matrix(const Problem& problem, Report& report) {
   });
 }
 
-ContrastiveModes direct_modes(const Problem& problem, std::string& method, Report& report) {
+ContrastiveModes direct_modes(const Problem& problem, std::string& method, Report& report, Checkpoint* checkpoint) {
   const std::int64_t d = problem.config.modes.value_or(0);
   const EigensolverLadder ladder = wanted_eigensolver(problem, problem.samples, problem.layout.rows.block);
   DistMatrix k = kernel_matrix(problem, report);
@@ -117,10 +118,11 @@ ContrastiveModes direct_modes(const Problem& problem, std::string& method, Repor
   if (problem.centring) means = centre(*problem.centring, k, problem.pairing.views);
   const double negative_mass = problem.stored_trace ? problem.config.kernel.negative_mass : 0;
   const auto factored = [&](Factorisation factorisation) {
-    ContrastiveModes modes = timed(report, [&](const auto&) {
-      return contrastive_modes(k, d, factorisation, ladder, problem.pairing, negative_mass);
-    });
+    DirectOptions options{factorisation, ladder, problem.pairing, negative_mass, problem.config.save.eigenvectors};
+    if (checkpoint != nullptr) options.safe_points = checkpoint->direct(method);
+    ContrastiveModes modes = timed(report, [&](const auto&) { return contrastive_modes(k, d, options); });
     modes.means = std::move(means);
+    if (problem.config.save.kernel) modes.kernel = std::move(k);
     return modes;
   };
   if (method != "spectral") {
@@ -191,7 +193,7 @@ BlockVector modes_of_subsample(const Problem& problem, std::int64_t pairs) {
 }
 
 /// By products with K, of which as much is stored as --kernel.storage says.
-ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
+ContrastiveModes modes_by_products(const Problem& problem, Report& report, Checkpoint* checkpoint) {
   const Communicator& comm = problem.comm;
   const std::string& storage = problem.config.kernel.storage;
   const Samples own = report.stage(read_stage, 0, [&](const auto&) { return load_share(problem); });
@@ -211,8 +213,14 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
     });
   }
   KrylovOptions options = krylov_options(problem.config);
+  std::optional<KrylovResume> resume;
+  if (checkpoint != nullptr) {
+    options.safe_point = checkpoint->krylov_safe_point(problem.samples, problem.pairing.views);
+    resume = checkpoint->krylov(problem.samples, problem.pairing.views);
+    if (resume) options.resume = &*resume;
+  }
   BlockVector start;
-  if (const std::int64_t pairs = subsample_pairs(problem.config); pairs > 0) {
+  if (const std::int64_t pairs = subsample_pairs(problem.config); pairs > 0 && !resume) {
     start = report.stage("modes of a subsample", 0, [&](const auto&) { return modes_of_subsample(problem, pairs); });
     options.start = &start;
     if (start.width == 0) report.note("the subsample has no positive modes: starting at random");
@@ -235,10 +243,14 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report) {
 
 }  // namespace
 
-ContrastiveModes find_modes(const Problem& problem, std::string& method, Report& report) {
-  ContrastiveModes modes = method == "krylov"   ? modes_by_products(problem, report)
+ContrastiveModes find_modes(const Problem& given, std::string& method, Report& report, Checkpoint* checkpoint) {
+  const bool needs_matrix = method != "primal" && (method != "krylov" || given.config.kernel.storage != "none");
+  const std::optional<KeptKernel> kept =
+      checkpoint != nullptr && needs_matrix ? keep_kernel(given, *checkpoint, report) : std::nullopt;
+  const Problem& problem = kept ? kept->problem : given;
+  ContrastiveModes modes = method == "krylov"   ? modes_by_products(problem, report, checkpoint)
                            : method == "primal" ? modes_of_features(problem, report)
-                                                : direct_modes(problem, method, report);
+                                                : direct_modes(problem, method, report, checkpoint);
   if (!problem.stored_trace) modes.negative.reset();  // nothing to ask of a kernel that is one by its formula
   for (const std::string& text : modes.notes) report.note(text);
   // The centred matrix does not see constants: without them the dual vectors are right for the given kernel too.

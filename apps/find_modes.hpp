@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "checkpoint.hpp"
 #include "problem.hpp"
 #include "stepwise/cli/report.hpp"
 #include "stepwise/theory/agreement.hpp"
@@ -10,8 +11,10 @@
 namespace stepwise {
 
 /// gamma and the modes by `method`: cholesky, spectral, krylov or primal. auto goes on from cholesky to spectral where
-/// it does not reach its accuracy, and says so in `method`. Collective.
-[[nodiscard]] ContrastiveModes find_modes(const Problem& problem, std::string& method, Report& report);
+/// it does not reach its accuracy, and says so in `method`. What takes long is kept in `checkpoint`, if there is one.
+/// Collective. @throws CollectiveError, (stopped) among them.
+[[nodiscard]] ContrastiveModes find_modes(const Problem& given, std::string& method, Report& report,
+                                          Checkpoint* checkpoint = nullptr);
 
 /// The same problem solved by another method, and what the two differ by.
 struct SecondOpinion {

@@ -7,6 +7,7 @@
 #include "kernel_tiles.hpp"
 #include "run_attributes.hpp"
 #include "stepwise/cli/report.hpp"
+#include "stepwise/cli/time_limit.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/data/stored_matrix.hpp"
 #include "stepwise/dist/agree.hpp"
@@ -37,13 +38,14 @@ MatrixBands bands_of(const StoredMatrix& matrix, const TilePlan& plan) {
 }
 
 /// Collective. Returns the file's size in bytes.
-std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const TilePlan& plan,
-                          const std::string& command) {
+std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const TilePlan& plan, const FileLayout& layout,
+                          const std::string& command, const Report& report) {
   const Communicator& comm = problem.comm;
   const auto [train, test] = attempt(comm, [&] {
-    return std::pair(open_kernel_matrix(plan.directory), open_test_kernel(plan.directory, "", plan.samples));
+    return std::pair(open_kernel_matrix(plan.directory, problem.pairing.views),
+                     open_test_kernel(plan.directory, "", plan.samples));
   });
-  ResultFile file(comm, config.problem.output, config.problem.force);
+  ResultFile file(comm, config.problem.output, config.problem.force, layout);
   Attributes attributes = run_attributes(
       comm, {"stepwise-kernel", command, config_text(kernel_command_options(config)), config.problem.seed});
   attributes.emplace_back("kernel_convention", problem.convention);
@@ -64,25 +66,35 @@ std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const Ti
                       {"/test_sample", "/other_sample"}},
                      bands_of(*test, plan));
   }
+  write_performance(file, comm, report);
   return file.commit();
+}
+
+/// Every run keeps its tiles, and goes on from those it finds.
+std::string tile_directory(const RunConfig& run, const std::string& output) {
+  if (!run.restart.empty()) return run.restart;
+  return run.checkpoint.empty() ? output + ".tiles" : run.checkpoint;
 }
 
 }  // namespace
 
-void compute_kernel(const Communicator& comm, KernelConfig config, const RunConfig& /*run*/,
-                    const std::string& command) {
+void compute_kernel(const Communicator& comm, KernelConfig config, const RunConfig& run, const std::string& command,
+                    Report& report) {
   SolveConfig& settings = config.problem;
   settings.modes = 1;  // none are computed; one is no more than any data have
-  Report report(comm);
+  const TimeLimit limit(comm, comm.rank() == 0 ? wall_time(run) : std::nullopt);
   check_output(comm, settings.output, settings.force, {settings.data.path});
   PairSource pairs =
       report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(settings); }); });
   const Problem problem = pose(comm, settings, pairs);
   config.tile = config.tile.value_or(default_tile(problem.kernel, problem.samples));
-  const TilePlan plan{settings.output + ".tiles", problem.samples, test_count(pairs), *config.tile,
+  const TilePlan plan{tile_directory(run, settings.output), problem.samples, test_count(pairs), *config.tile,
                       config.precision == "single"};
   check_space(comm, plan);
   open_tile_directory(comm, plan, entry_settings(config, problem.convention));
+  report.start({fmt::format("kernel matrix, {} samples of {} numbers, seed {}", problem.samples, problem.features,
+                            settings.seed),
+                problem.convention});
   const std::vector<TileJob> jobs = missing_tiles(comm, plan);
   const std::int64_t all = tile_count(plan);
   if (std::ssize(jobs) < all) {
@@ -98,11 +110,15 @@ void compute_kernel(const Communicator& comm, KernelConfig config, const RunConf
     } catch (const CollectiveError& error) {
       // Of bad input nothing is worth keeping: the next run has other data or settings.
       if (error.code() == ExitCode::input && comm.rank() == 0) remove_tiles(plan);
-      throw;
+      if (error.code() != ExitCode::stopped) throw;
+      throw CollectiveError(ExitCode::stopped, fmt::format("by {}; {} has the tiles made so far. Go on with:\n  {}",
+                                                           limit.cause(), plan.directory, command));
     }
   }
-  const std::int64_t size =
-      report.stage("write", 0, [&](const auto&) { return gather_tiles(problem, config, plan, command); });
+  const std::int64_t size = report.stage(
+      "write", 0, [&](const auto&) { return gather_tiles(problem, config, plan, file_layout(run), command, report); });
+  report.moved(static_cast<double>(size));
+  report.result("output", settings.output);
   if (comm.rank() == 0) remove_tiles(plan);
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 
+#include "kept_settings.hpp"
 #include "stepwise/core/memory.hpp"
+#include "stepwise/core/stop.hpp"
 #include "stepwise/data/npy.hpp"
 #include "stepwise/data/tile_name.hpp"
 #include "stepwise/dist/agree.hpp"
@@ -20,8 +20,6 @@ namespace stepwise {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* settings_name = "settings.ini";
 
 Range rows_of(std::int64_t number, std::int64_t tile, std::int64_t end) {
   return {number * tile, std::min((number + 1) * tile, end)};
@@ -58,45 +56,6 @@ bool is_good(const TilePlan& plan, const TileJob& job) {
   } catch (const Error&) {
     return false;  // damaged, so it is made anew
   }
-}
-
-std::string text_of(const std::string& path) {
-  std::ifstream in(path);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-/// Settings by name, "section.key".
-std::map<std::string, std::string> parse(const std::string& text) {
-  std::map<std::string, std::string> settings;
-  std::istringstream in(text);
-  std::string section;
-  for (std::string line; std::getline(in, line);) {
-    const auto equals = line.find(" =");
-    if (line.starts_with('[')) section = line.substr(1, line.find(']') - 1) + ".";
-    if (line.starts_with('[') || equals == std::string::npos) continue;
-    const std::size_t begin = line.starts_with("# ") ? 2 : 0;
-    settings[section + line.substr(begin, equals - begin)] = line.substr(std::min(line.size(), equals + 3));
-  }
-  return settings;
-}
-
-void refuse_other_settings(const TilePlan& plan, const std::string& settings) {
-  const std::string path = fmt::format("{}/{}", plan.directory, settings_name);
-  const std::string there = text_of(path);
-  if (there == settings) return;
-  const auto before = parse(there);
-  const std::string advice = fmt::format("give the same settings to go on, or remove {} to begin anew", plan.directory);
-  for (const auto& [name, value] : parse(settings)) {
-    const auto found = before.find(name);
-    const std::string old = found == before.end() ? "missing" : fmt::format("'{}'", found->second);
-    if (found == before.end() || found->second != value) {
-      fail(ExitCode::input, "{}: was made with other settings: {} is {} there and '{}' now; {}", path, name, old, value,
-           advice);
-    }
-  }
-  fail(ExitCode::input, "{}: was made with other settings; {}", path, advice);
 }
 
 /// Samples of whole rows of tiles, as many as memory allows: the tiles of a row have these in common, those of
@@ -201,29 +160,12 @@ void check_space(const Communicator& comm, const TilePlan& plan) {
 }
 
 void open_tile_directory(const Communicator& comm, const TilePlan& plan, const std::string& settings) {
+  claim_directory(comm, plan.directory, settings);
   attempt_on_root(comm, [&] {
-    const std::string path = fmt::format("{}/{}", plan.directory, settings_name);
     std::error_code error;
-    fs::create_directory(plan.directory, error);
-    if (error || !fs::is_directory(plan.directory)) {
-      fail(ExitCode::io, "{}: cannot be made a directory for tiles: {}", plan.directory,
-           error ? error.message() : "something else is there");
-    }
-    if (fs::exists(path)) {
-      refuse_other_settings(plan, settings);
-      for (const auto& entry : fs::directory_iterator(plan.directory)) {
-        if (is_left_over(entry.path().filename().string())) fs::remove(entry.path(), error);
-      }
-      return;
-    }
     for (const auto& entry : fs::directory_iterator(plan.directory)) {
-      if (is_left_over(entry.path().filename().string())) continue;
-      fail(ExitCode::input,
-           "{}: is not a directory of tiles: it has no {}, but {}; remove it, or choose another "
-           "--output",
-           plan.directory, settings_name, entry.path().filename().string());
+      if (is_left_over(entry.path().filename().string())) fs::remove(entry.path(), error);
     }
-    write_whole(path, settings);
   });
 }
 
@@ -250,6 +192,7 @@ void make_tiles(const Problem& problem, const TilePlan& plan, const std::vector<
   try {
     std::vector<double> entries;
     for (std::int64_t t = counter.take(); t < count; t = counter.take()) {
+      if (stop_requested()) break;
       make_tile(problem, plan, jobs[static_cast<std::size_t>(t)], cache, entries);
       if (progress) progress(static_cast<double>(t + 1) / static_cast<double>(count));
     }
@@ -258,13 +201,13 @@ void make_tiles(const Problem& problem, const TilePlan& plan, const std::vector<
     (void)counter.take(count);  // leaves the others nothing to do
   }
   agree(problem.comm, problem_here);
+  stop_together(problem.comm);
 }
 
 void remove_tiles(const TilePlan& plan) {
   std::error_code ignored;
   for (const TileJob& job : all_tiles(plan)) fs::remove(tile_path(plan, job), ignored);
-  fs::remove(fmt::format("{}/{}", plan.directory, settings_name), ignored);
-  fs::remove(plan.directory, ignored);
+  release_directory(plan.directory);
 }
 
 }  // namespace stepwise

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "stepwise/cli/report.hpp"
 #include "stepwise/dist/communicator.hpp"
 #include "stepwise/io/result_file.hpp"
 
@@ -19,5 +20,8 @@ struct RunRecord {
 /// The attributes that all files of the program begin with: schema, program and libraries, time, command, settings,
 /// ranks and threads. Local.
 [[nodiscard]] Attributes run_attributes(const Communicator& comm, const RunRecord& record);
+
+/// The group /performance: times of the stages so far, memory, DGEMM. Collective. @throws CollectiveError(io).
+void write_performance(ResultFile& file, const Communicator& comm, const Report& report);
 
 }  // namespace stepwise

@@ -2,13 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "checkpoint.hpp"
+#include "complete.hpp"
 #include "find_modes.hpp"
 #include "precomputed.hpp"
 #include "problem.hpp"
+#include "size_limits.hpp"
 #include "solve_output.hpp"
 #include "stepwise/cli/report.hpp"
+#include "stepwise/cli/time_limit.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/result_file.hpp"
@@ -56,46 +61,115 @@ void predict_training(const SolveConfig& config, SolveResult& result) {
   }
 }
 
+/// Everything about the modes that are found.
+void describe_modes(const Problem& problem, SolveResult& result, Report& report) {
+  result.embedding = training_embedding(result.modes, problem.comm);
+  result.whiteness_error = whiteness_error(result.embedding, problem.comm);
+  result.tests = embed_tests(problem, result.embedding, report);
+  predict_training(problem.config, result);
+}
+
+SolveResult compute(const Problem& problem, const std::string& method, Report& report, Checkpoint& checkpoint) {
+  SolveResult result;
+  if (auto found = checkpoint.modes(problem.grid, problem.layout.rows.block)) {
+    result.method = found->method;
+    result.modes = std::move(found->modes);
+  } else {
+    result.method = method;
+    result.modes = find_modes(problem, result.method, report, &checkpoint);
+  }
+  try {
+    checkpoint.keep_if_due(result.method, result.modes);
+    if (problem.config.solver.check) result.second = second_opinion(problem, result.method, result.modes, report);
+    if (problem.config.modes) describe_modes(problem, result, report);
+  } catch (const CollectiveError& error) {
+    if (error.code() == ExitCode::stopped) checkpoint.keep(result.method, result.modes);
+    throw;
+  }
+  return result;
+}
+
+/// For the header of the log.
+Work work_of(const Problem& problem, const std::string& method) {
+  const SolveConfig& config = problem.config;
+  Work work{fmt::format("{}, {} samples of {} numbers, {} modes, seed {}", method, problem.samples, problem.features,
+                        config.modes ? fmt::format("{}", *config.modes) : "all", config.seed),
+            problem.convention};
+  work.direct = method != "krylov" || config.solver.check;
+  if (work.direct) work.grid = problem.grid->shape();
+  work.block = problem.layout.rows.block;
+  return work;
+}
+
+/// For the summary.
+void record(const SolveConfig& config, const SolveResult& result, Report& report) {
+  report.result("output", config.output);
+  report.result("method", result.method);
+  if (result.embedding.gamma.empty()) return;
+  const std::vector<double>& residuals = result.modes.residuals;
+  report.result("modes", static_cast<std::int64_t>(residuals.size()));
+  report.result("residual_max", *std::max_element(residuals.begin(), residuals.end()));
+  report.result("whiteness_error", result.whiteness_error);
+}
+
 }  // namespace
 
-void solve(const Communicator& comm, SolveConfig config, const RunConfig& /*run*/, const std::string& command) {
-  Report report(comm);
-  check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
+void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, const std::string& command,
+           Report& report) {
+  TimeLimit limit(comm, comm.rank() == 0 ? wall_time(run) : std::nullopt);
+  const auto check = [&] {
+    check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
+  };
+  if (run.restart.empty()) check();
   PairSource pairs =
       report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(config); }); });
   Problem problem = pose(comm, config, pairs);
-  SolveResult result;
-  result.method = choose_method(config, problem.samples, problem.features);
-  check_memory(comm, config, result.method, problem.layout, problem.features);
+  const bool complete = !run.restart.empty() && is_complete(comm, config);
+  if (!run.restart.empty() && !complete) check();
+  const std::string method = choose_method(config, problem.samples, problem.features);
+  attempt(comm, [&] { check_saving(config, method); });
+  check_sizes(config, method, problem.samples, problem.features, problem.grid->shape());
+  check_memory(comm, config, method, problem.layout, problem.features);
+  if (!complete) check_room(comm, config.output, saved_bytes(config, problem.samples));
   if (config.solver.check) {
-    check_memory(comm, config, second_method(config, result.method), problem.layout, problem.features,
-                 "--solver.check also solves by ");
+    const std::string second = second_method(config, method);
+    const std::string purpose = "--solver.check also solves by ";
+    check_sizes(config, second, problem.samples, problem.features, problem.grid->shape(), purpose);
+    check_memory(comm, config, second, problem.layout, problem.features, purpose);
   }
+  Checkpoint checkpoint(comm, run, config.output, problem_settings(config, method, problem.convention), limit, report);
+  if (complete) {
+    report.note(fmt::format("{} is there already, with these settings: nothing to do", config.output));
+    checkpoint.remove();
+    return;
+  }
+  report.start(work_of(problem, method));
   const std::string checksum = report.stage("checksum", 0, [&](const auto&) { return inputs_checksum(comm, pairs); });
   if (*config.data.standardize) {
     report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
   }
-
   if (const auto* rows = std::get_if<IndexPairs>(&pairs)) {
     problem.stored_trace = report.stage("check the stored kernel", 0,
                                         [&](const auto&) { return check_stored_kernel(comm, config, *rows); });
     if (config.kernel.normalise) problem.stored_trace = static_cast<double>(problem.samples);
   }
-  result.modes = find_modes(problem, result.method, report);
-  if (config.solver.check) result.second = second_opinion(problem, result.method, result.modes, report);
+  const SolveResult result = [&] {
+    try {
+      return compute(problem, method, report, checkpoint);
+    } catch (const CollectiveError& error) {
+      if (error.code() != ExitCode::stopped) throw;
+      throw CollectiveError(ExitCode::stopped, checkpoint.farewell(command));
+    }
+  }();
   config.solver.method = result.method;
-  if (config.modes) {
-    result.embedding = training_embedding(result.modes, comm);
-    result.whiteness_error = whiteness_error(result.embedding, comm);
-    result.tests = embed_tests(problem, result.embedding, report);
-    predict_training(config, result);
-  }
-
   const std::int64_t size = report.stage("write", 0, [&](const auto&) {
     return write_result({comm, config, command, pairs, problem.convention, checksum, *problem.grid,
-                         problem.layout.rows.block, report.stages()},
+                         problem.layout.rows.block, report, file_layout(run)},
                         result);
   });
+  checkpoint.remove();
+  report.moved(static_cast<double>(size));
+  record(config, result, report);
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {
     fmt::print("{}\n{}\n{} written, {}\n", summary(result), timing, config.output,

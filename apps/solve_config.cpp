@@ -166,11 +166,24 @@ std::vector<Option> joined(std::vector<std::vector<Option>> lists) {
   return all;
 }
 
+namespace {
+
+std::vector<Option> saving_options(SolveConfig& c) {
+  return {
+      flag_option("output.kernel", "cholesky, spectral: save the kernel matrix, 8 N^2 bytes", c.save.kernel),
+      flag_option("output.eigenvectors", "cholesky, spectral: save the dual vectors of every gamma, 8 N^2 bytes",
+                  c.save.eigenvectors),
+  };
+}
+
+}  // namespace
+
 std::vector<Option> plain_options(SolveConfig& c) {
   return joined({{auto_option("modes", "D|all",
                               "number of modes (embedding dimensions) to find; all: every gamma, and nothing else",
                               c.modes, 1, any, "all")},
                  output_options(c),
+                 saving_options(c),
                  data_options(c),
                  kernel_options(c),
                  method_options(c)});
@@ -203,6 +216,7 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--kernel.storage {} leaves no matrix to factor for --solver.method {}: choose krylov",
          c.kernel.storage, c.solver.method);
   }
+  check_saving(c, c.kernel.storage != "double" ? "krylov" : c.solver.method);
   if (c.data.multimodal && c.data.source != "hdf5") {
     fail(ExitCode::input, "--data.multimodal needs two kinds of data in a file: --data.source hdf5, not {}",
          c.data.source);
@@ -298,6 +312,28 @@ void check_consistency(const SolveConfig& c) {
     fail(ExitCode::input, "--solver.block-size is {}, must be even: the two views of a pair stay in one block",
          c.solver.block_size);
   }
+}
+
+void check_saving(const SolveConfig& c, const std::string& method) {
+  if (method != "krylov" && method != "primal") return;
+  if (c.save.kernel) {
+    fail(ExitCode::input,
+         "--output.kernel saves the kernel matrix, which --solver.method {} does not hold: choose cholesky or "
+         "spectral, or make a file of it with stepwise kernel",
+         method);
+  }
+  if (c.save.eigenvectors) {
+    fail(ExitCode::input,
+         "--output.eigenvectors saves the dual vectors of every gamma, which --solver.method {} does not find: choose "
+         "cholesky or spectral",
+         method);
+  }
+}
+
+double saved_bytes(const SolveConfig& c, std::int64_t samples) {
+  const auto n = static_cast<double>(samples);
+  const double matrices = (c.save.kernel ? n : 0) + (c.save.eigenvectors ? n : 0);
+  return 8 * n * (matrices + 2 * static_cast<double>(c.modes.value_or(0)));  // dual, train
 }
 
 PairSource open_pairs(SolveConfig& c) {

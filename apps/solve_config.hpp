@@ -79,6 +79,10 @@ struct SolveConfig {
   std::int64_t seed = 0;
   std::string output;
   bool force = false;
+  struct {
+    bool kernel = false;
+    bool eigenvectors = false;
+  } save;
 };
 
 /// The options bound to `config`, which must outlive them.
@@ -94,6 +98,11 @@ struct SolveConfig {
 
 /// Checks what one option alone cannot know, without touching any file. @throws Error(input).
 void check_consistency(const SolveConfig& config);
+
+/// Whether --output.kernel and --output.eigenvectors ask for what a method has. @throws Error(input) when not.
+void check_saving(const SolveConfig& config, const std::string& method);
+/// What the large datasets of the result take.
+[[nodiscard]] double saved_bytes(const SolveConfig& config, std::int64_t samples);
 
 /// Opens the data and replaces every "auto" about it by what it stands for. Local. @throws Error(input).
 [[nodiscard]] PairSource open_pairs(SolveConfig& config);

@@ -45,11 +45,14 @@ void write_scales(ResultFile& file, const ResultOrigin& origin, const SolveResul
   };
   scale("eigenvalue", "number of an eigenvalue, descending", 1, static_cast<std::int64_t>(result.modes.gamma.size()));
   scale("pair", "number of a positive pair", 0, n);
-  if (result.modes.dual.width == 0) return;
+  const bool modes = result.modes.dual.width > 0;
+  if (modes || result.modes.kernel || result.modes.all_dual) {
+    scale("sample", "number of a sample in the combined data set: i is view 0 of pair i, n + i is view 1, and so on", 0,
+          views * n);
+  }
+  if (!modes) return;
   scale("mode", "number of a mode, by descending gamma", 1, result.modes.dual.width);
   scale("view", "view of a pair: 0 is x, 1 is x', and so on", 0, views);
-  scale("sample", "number of a sample in the combined data set: i is view 0 of pair i, n + i is view 1, and so on", 0,
-        views * n);
   for (const auto& [name, embedded] : result.tests) {
     scale(name + "_sample", "number of a sample in " + name, 0, embedded.samples);
   }
@@ -155,6 +158,28 @@ void write_modes(ResultFile& file, const SolveResult& result) {
   }
 }
 
+/// What --output.kernel and --output.eigenvectors ask for.
+void write_saved_matrices(ResultFile& file, const ResultOrigin& origin, const SolveResult& result) {
+  const std::int64_t views = view_count(origin.pairs);
+  if (result.modes.kernel) {
+    file.write_scale({"/other_sample", "1", "the numbers of sample, for columns", {}}, "other_sample",
+                     numbers_from(0, result.modes.kernel->cols()));
+    file.write_matrix({"/kernel/train",
+                       kernel_units,
+                       "k(x_i, x_j) of all training samples, as the method saw it: centred with --kernel.centre",
+                       {"/sample", "/other_sample"}},
+                      *result.modes.kernel, {views, views});
+  }
+  if (result.modes.all_dual) {
+    file.write_matrix(
+        {"/modes/all_dual",
+         "1 / sqrt(units of k)",
+         "dual vectors of every gamma, with T a_j = gamma_j a_j and a_j^T K a_j = 1; 0 below the noise floor",
+         {"/sample", "/eigenvalue"}},
+        *result.modes.all_dual, {views, 1});
+  }
+}
+
 void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const SolveResult& result) {
   const auto count = [&](const std::string& name, std::int64_t number, const std::string& description) {
     file.write({"/diagnostics/" + name, "1", description, {}}, {}, std::vector<std::int64_t>{number});
@@ -210,21 +235,20 @@ void write_diagnostics(ResultFile& file, const ResultOrigin& origin, const Solve
            "largest principal angle between the modes and those of the other method, in the K inner product");
     file.attributes("/diagnostics", {{"check_method", result.second->method}});
   }
-  Attributes seconds;
-  for (const StageTime& stage : origin.stages) seconds.emplace_back("seconds: " + stage.name, stage.seconds);
-  file.attributes("/diagnostics", seconds);
 }
 
 }  // namespace
 
 std::int64_t write_result(const ResultOrigin& origin, const SolveResult& result) {
-  ResultFile file(origin.comm, origin.config.output, origin.config.force);
+  ResultFile file(origin.comm, origin.config.output, origin.config.force, origin.layout);
   file.attributes("/", root_attributes(origin, result));
   write_scales(file, origin, result);
   write_data(file, origin);
   write_spectrum(file, result);
   if (!result.embedding.gamma.empty()) write_modes(file, result);
+  write_saved_matrices(file, origin, result);
   write_diagnostics(file, origin, result);
+  write_performance(file, origin.comm, origin.report);
   return file.commit();
 }
 

@@ -7,7 +7,8 @@
 
 #include "find_modes.hpp"
 #include "solve_config.hpp"
-#include "stepwise/core/timing.hpp"
+#include "stepwise/cli/report.hpp"
+#include "stepwise/io/file_layout.hpp"
 #include "stepwise/theory/contrastive.hpp"
 #include "stepwise/theory/embedding.hpp"
 #include "stepwise/theory/timescales.hpp"
@@ -40,7 +41,8 @@ struct ResultOrigin {
   std::string inputs_checksum;  ///< of the training samples, "" for a stored kernel
   const ProcessGrid& grid;
   std::int64_t block = 0;
-  const std::vector<StageTime>& stages;
+  const Report& report;
+  FileLayout layout;
 };
 
 /// Writes the result file (docs/file_format.md). Collective. Returns its size in bytes. @throws CollectiveError(io).

@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "command.hpp"
+#include "session.hpp"
 #include "stepwise/cli/completion.hpp"
 #include "stepwise/cli/man_page.hpp"
 #include "stepwise/cli/provenance.hpp"
 #include "stepwise/cli/run_main.hpp"
+#include "stepwise/cli/stall_watch.hpp"
 #include "stepwise/cli/threads.hpp"
-#include "stepwise/dist/agree.hpp"
 
 namespace {
 
@@ -33,39 +34,11 @@ std::string usage() {
          "Over many ranks: mpirun -n 4 stepwise solve ...   or   srun stepwise solve ...\n";
 }
 
-/// Words of the command line, quoted where a shell would need it.
-std::string command_line(const std::vector<std::string>& words) {
-  std::string text = "stepwise";
-  for (const std::string& word : words) {
-    const bool plain = !word.empty() && word.find_first_of(" \t\n'\"\\$&|;<>()*?[]#~`!{}") == std::string::npos;
-    text += plain ? " " + word : fmt::format(" '{}'", word);
-  }
-  return text;
-}
-
 bool asks_for_text(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (word == "--help" || word == "-h" || word == "--print-config" || word == "--version") return true;
   }
   return words.empty() || words.front() == "completion" || words.front() == "man";
-}
-
-/// The command that `word` names. @throws Error(input) with the nearest one.
-Command find_command(const std::string& word) {
-  std::vector<std::string> known{"completion", "man"};
-  for (Command& command : all_commands()) {
-    if (command.name == word) return command;
-    known.push_back(command.name);
-  }
-  const auto meant = nearest(word, known);
-  fail(ExitCode::input, "unknown command '{}'{}; stepwise --help lists the commands", word,
-       meant ? fmt::format(", did you mean stepwise {}?", *meant) : "");
-}
-
-/// Stores the settings behind the command's name.
-Request parse(const Command& command, const std::vector<std::string>& words) {
-  auto options = command.options();
-  return parse_options({words.begin() + 1, words.end()}, options);
 }
 
 /// `stepwise completion SHELL` and `stepwise man`.
@@ -98,7 +71,7 @@ int print_text(const std::vector<std::string>& words) {
     return 0;
   }
   const Command command = find_command(words.front());
-  const Request request = parse(command, words);
+  const Request request = parse_settings(command, words);
   fmt::print("{}", request == Request::help ? help_text(command.usage, command.options(), section_titles())
                                             : config_text(command.options()));
   return 0;
@@ -116,14 +89,14 @@ int main(int argc, char** argv) {
       return static_cast<int>(error.code());
     }
   }
-  return run_main(argc, argv, [&](const Communicator& comm) {
-    const Command command = attempt(comm, [&] {
-      Command wanted = find_command(words.front());
-      (void)parse(wanted, words);
-      wanted.check();
-      return wanted;
-    });
-    choose_threads(comm);
-    command.run(comm, command_line(words));
-  });
+  Session session(words);
+  return run_main(
+      argc, argv,
+      [&](const Communicator& comm) {
+        const Command& command = session.parse(comm, words);
+        choose_threads(comm);
+        const StallWatch watch(comm, command.run_config->stall_limit);
+        command.run(comm, session.command_line(), session.begin(comm));
+      },
+      [&](const Communicator& comm, const Ending& ending) { return session.end(comm, ending); });
 }

@@ -164,6 +164,7 @@ std::int64_t pair_count(const PairSource& source) {
 std::int64_t view_count(const PairSource& source) {
   if (const auto* images = std::get_if<ImagePairs>(&source)) return images->view_count;
   if (const auto* arrays = std::get_if<ArrayPairs>(&source)) return arrays->views;
+  if (const auto* rows = std::get_if<IndexPairs>(&source)) return rows->views;
   return 2;
 }
 

@@ -146,15 +146,15 @@ constexpr const char* test_dataset = "/kernel/test";
 
 }  // namespace
 
-StoredMatrix open_kernel_matrix(const std::string& path) {
+StoredMatrix open_kernel_matrix(const std::string& path, std::int64_t views) {
   StoredMatrix matrix = open_matrix(path, train_dataset, train_tiles);
   if (matrix.rows != matrix.cols) {
     fail(ExitCode::input, "{}: is {} x {}, a kernel matrix is square", matrix.name, matrix.rows, matrix.cols);
   }
   if (matrix.rows == 0) fail(ExitCode::input, "{}: is empty", matrix.name);
-  if (matrix.rows % 2 != 0) {
-    fail(ExitCode::input, "{}: is {} x {}, must be of even order 2n: both views of n pairs", matrix.name, matrix.rows,
-         matrix.cols);
+  if (matrix.rows % views != 0) {
+    fail(ExitCode::input, "{}: is {} x {}, must be of {}: {} views of n pairs", matrix.name, matrix.rows, matrix.cols,
+         views == 2 ? "even order 2n" : fmt::format("order {}n", views), views == 2 ? "both" : "all");
   }
   return matrix;
 }

@@ -13,6 +13,33 @@ namespace {
 
 bool agreed_on_failure = false;
 
+/// Work that fails on one rank may leave the others inside a collective call of a library (HDF5, MPI-IO), which never
+/// ends without this rank. Computations that fail are agreed on however long the others take: there may be another way.
+bool may_leave_others_waiting(const Error& problem) {
+  return problem.code() == ExitCode::io || problem.code() == ExitCode::memory || problem.code() == ExitCode::internal;
+}
+
+/// The smallest of each number over all ranks. A rank with a problem that the others do not come to hear of throws it.
+std::array<int, 2> lowest_of_all(const Communicator& comm, std::array<int, 2> own,
+                                 const std::optional<Error>& problem) {
+  constexpr double patience = 10;
+  static std::array<int, 2> result;  // outlives a wait that was given up
+  static std::array<int, 2> sent;
+  sent = own;
+  MPI_Request request = MPI_REQUEST_NULL;
+  MPI_Iallreduce(sent.data(), result.data(), 2, MPI_INT, MPI_MIN, comm.raw(), &request);
+  if (!problem || !may_leave_others_waiting(*problem)) {
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+    return result;
+  }
+  const double start = MPI_Wtime();
+  for (int done = 0; done == 0;) {
+    MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+    if (done == 0 && MPI_Wtime() - start > patience) throw Error(*problem);
+  }
+  return result;
+}
+
 /// All ranks throw what `problem` is on rank `source`.
 [[noreturn]] void throw_together(const Communicator& comm, const std::optional<Error>& problem, int source,
                                  bool name_rank) {
@@ -46,11 +73,11 @@ Error current_problem() {
 
 void agree(const Communicator& comm, const std::optional<Error>& problem) {
   // Lowest failing rank, and lowest healthy one, to know whether the problem is everybody's.
-  std::array<int, 2> lowest{problem ? comm.rank() : comm.size(), problem ? comm.size() : comm.rank()};
-  MPI_Allreduce(MPI_IN_PLACE, lowest.data(), 2, MPI_INT, MPI_MIN, comm.raw());
+  const std::array<int, 2> own{problem ? comm.rank() : comm.size(), problem ? comm.size() : comm.rank()};
+  agreed_on_failure = false;
+  const std::array<int, 2> lowest = lowest_of_all(comm, own, problem);
   const int first = lowest[0];
   const bool everybody = lowest[1] == comm.size();
-  agreed_on_failure = false;
   if (first != comm.size()) throw_together(comm, problem, first, !everybody);
 }
 

@@ -37,6 +37,17 @@ DistMatrix DistMatrix::clone() const {
   return copy;
 }
 
+DistMatrix leading_columns(const DistMatrix& full, std::int64_t k) {
+  DistMatrix part(full.shared_grid(), full.rows(), k, full.block());
+  const auto target = part.local();
+  const auto source = full.local();
+  // In a block-cyclic layout these are the first local columns everywhere.
+  for (std::int64_t j = 0; j < target.cols; ++j) {
+    std::copy(source.column(j), source.column(j) + target.rows, target.column(j));
+  }
+  return part;
+}
+
 double max_abs(const DistMatrix& a) {
   const auto local = a.local();
   double largest = 0;

@@ -61,7 +61,9 @@ Handle open_for_reading(const std::string& path) {
   silence_errors();
   // Asking the file system first gives the plain reason (no such file, permission denied).
   if (!std::ifstream(path)) fail(ExitCode::input, "{}: cannot be opened: {}", path, std::strerror(errno));
-  if (H5Fis_hdf5(path.c_str()) <= 0) fail(ExitCode::input, "{}: not an HDF5 file, or truncated at its beginning", path);
+  const htri_t is_hdf5 = H5Fis_hdf5(path.c_str());
+  if (is_hdf5 < 0) fail(ExitCode::io, "{}: cannot be read: {}", path, reason());
+  if (is_hdf5 == 0) fail(ExitCode::input, "{}: not an HDF5 file, or truncated at its beginning", path);
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   if (file < 0) fail(ExitCode::input, "{}: HDF5 cannot open it (truncated?): {}", path, reason());
   return {file, H5Fclose, "opening a file"};

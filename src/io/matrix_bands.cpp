@@ -17,7 +17,8 @@ void write_band(hid_t dataset, hid_t type, Range rows, std::int64_t cols, const 
 void ResultFile::write_bands(const DatasetInfo& info, const MatrixBands& matrix) {
   const std::int64_t band = std::max<std::int64_t>(matrix.band, 1);
   const hid_t type = matrix.single ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
-  create(info, {static_cast<hsize_t>(matrix.rows), static_cast<hsize_t>(matrix.cols)}, type);
+  create(info, {static_cast<hsize_t>(matrix.rows), static_cast<hsize_t>(matrix.cols)}, type,
+         {static_cast<hsize_t>(band), static_cast<hsize_t>(band)});
   if (matrix.rows == 0 || matrix.cols == 0) return;
   const h5::Handle dataset = open_created(info);
   for (std::int64_t first = 0; first < matrix.rows; first += band * comm_.size()) {

@@ -6,6 +6,15 @@
 #include "stepwise/io/result_file.hpp"
 
 namespace stepwise {
+namespace {
+
+/// Blocks have all their numbers on one rank, and so have chunks of that shape.
+hsize_t chunk_side(const BlockCyclic& map, std::int64_t views) {
+  constexpr std::int64_t alone = 256;  // where one process has them all
+  return static_cast<hsize_t>(map.procs == 1 ? alone : map.block / views);
+}
+
+}  // namespace
 
 h5::Handle ResultFile::open_created(const DatasetInfo& info) const {
   return attempt(comm_, [&] {
@@ -18,7 +27,8 @@ void ResultFile::write_matrix(const DatasetInfo& info, const DistMatrix& matrix,
                                  matrix.cols(), matrix.block(), matrix.grid().shape().rows, matrix.grid().shape().cols,
                                  views.rows, views.cols));
   attempt(comm_, [&] { check_stacked(info.path, matrix, views); });
-  create(info, {static_cast<hsize_t>(matrix.rows()), static_cast<hsize_t>(matrix.cols())}, H5T_NATIVE_DOUBLE);
+  create(info, {static_cast<hsize_t>(matrix.rows()), static_cast<hsize_t>(matrix.cols())}, H5T_NATIVE_DOUBLE,
+         {chunk_side(matrix.row_map(), views.rows), chunk_side(matrix.col_map(), views.cols)});
   if (matrix.rows() == 0 || matrix.cols() == 0) return;
   const h5::Handle dataset = open_created(info);
   const std::int64_t height = panel_height(matrix);
@@ -41,7 +51,8 @@ void ResultFile::write_rows(const DatasetInfo& info, std::int64_t samples, Range
   check_share(comm_, info.path, samples, values.rows, own, 1,
               values.cols == own.size() && values.stride >= values.rows);
   const std::int64_t width = values.rows;
-  create(info, {static_cast<hsize_t>(samples), static_cast<hsize_t>(width)}, H5T_NATIVE_DOUBLE);
+  create(info, {static_cast<hsize_t>(samples), static_cast<hsize_t>(width)}, H5T_NATIVE_DOUBLE,
+         {rows_in_chunk(samples, width), static_cast<hsize_t>(width)});
   if (samples == 0 || width == 0) return;
   const h5::Handle dataset = open_created(info);
   for (const Range& rows : pieces(comm_, own, width)) {

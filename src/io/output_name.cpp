@@ -5,10 +5,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <filesystem>
+#include <vector>
 
+#include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/result_file.hpp"
 
@@ -21,8 +28,56 @@ std::string directory_of(const std::string& path) {
   return directory.empty() ? "." : directory;
 }
 
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+/// What all partial names for `path` begin with.
+std::string partial_stem(const std::string& path) {
+  return fmt::format(".{}.partial.", fs::path(path).filename().string());
+}
+
+bool is_alive(int process) {
+  if (kill(process, 0) != 0) return errno != ESRCH;
+  std::error_code error;
+  if (!fs::exists("/proc/self/exe", error)) return true;
+  (void)fs::read_symlink(fmt::format("/proc/{}/exe", process), error);
+  return error != std::errc::no_such_file_or_directory;  // a zombie has ended and has no program any more
+}
+
+/// Whether nobody is writing `file` any more, whose name ends in "HOST.PROCESS". On this host that is known. On others
+/// a file that nobody has touched for a day counts as given up: locks are not kept on all file systems.
+bool is_given_up(const fs::path& file, const std::string& writer) {
+  const std::string own = host_name() + ".";
+  if (writer.starts_with(own)) {
+    const int process = std::atoi(writer.c_str() + own.size());
+    return process > 0 && !is_alive(process);
+  }
+  std::error_code error;
+  const auto written = fs::last_write_time(file, error);
+  return !error && fs::file_time_type::clock::now() - written > std::chrono::hours(24);
+}
+
+/// Removes what runs that were killed have left of `path`.
+void remove_given_up(const std::string& path) {
+  const std::string stem = partial_stem(path);
+  std::error_code error;
+  std::vector<fs::path> left;
+  for (fs::directory_iterator entry(directory_of(path), error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with(stem) && is_given_up(entry->path(), name.substr(stem.size()))) left.push_back(entry->path());
+  }
+  for (const fs::path& file : left) fs::remove(file, error);
+}
+
+}  // namespace
+
 std::string partial_name(const std::string& path) {
-  return fmt::format("{}/.{}.partial.{}", directory_of(path), fs::path(path).filename().string(), getpid());
+  return fmt::format("{}/{}{}.{}", directory_of(path), partial_stem(path), host_name(), getpid());
 }
 
 std::string target_of(const std::string& path) {
@@ -69,7 +124,8 @@ void reserve(const std::string& path, const std::string& partial, std::int64_t b
 }
 
 void discard(const Communicator& comm, const std::string& path) {
-  if (comm.rank() != 0) return;
+  const bool alone = std::uncaught_exceptions() > 0 && !unwinding_together();
+  if (comm.rank() != 0 && !alone) return;
   (void)!truncate(path.c_str(), 0);
   unlink(path.c_str());
 }
@@ -98,6 +154,18 @@ void check_output(const Communicator& comm, const std::string& path, bool force,
     }
     close(descriptor);
     unlink(trial.c_str());
+    remove_given_up(target);
+  });
+}
+
+void check_room(const Communicator& comm, const std::string& path, double bytes) {
+  attempt_on_root(comm, [&] {
+    const std::string directory = directory_of(target_of(path));
+    std::error_code error;
+    const fs::space_info space = fs::space(directory, error);
+    if (error || bytes <= static_cast<double>(space.available)) return;
+    fail(ExitCode::io, "--output {}: needs {}, but in {} there are {} free: choose another directory, or save less",
+         path, format_bytes(bytes), directory, format_bytes(static_cast<double>(space.available)));
   });
 }
 

@@ -11,7 +11,7 @@ namespace stepwise {
 
 [[nodiscard]] std::string directory_of(const std::string& path);
 
-/// Hidden, in the same directory (rename works within one file system only), and of this process alone.
+/// Hidden, in the same directory (rename works within one file system only), and of this process on this host alone.
 [[nodiscard]] std::string partial_name(const std::string& path);
 
 /// What a chain of symbolic links ends in, whether it exists or not: that is replaced, and the links stay.
@@ -30,8 +30,8 @@ void sync(const std::string& path, int flags);
 /// room for `path`.
 void reserve(const std::string& path, const std::string& partial, std::int64_t bytes);
 
-/// Rank 0 takes the file's name away, and its disk space: closing writes metadata, which must not fail where the disk
-/// is full (see reserve).
+/// Rank 0, or a rank that fails alone, takes the file's name away, and its disk space: closing writes metadata, which
+/// must not fail where the disk is full (see reserve).
 void discard(const Communicator& comm, const std::string& path);
 
 }  // namespace stepwise

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <exception>
@@ -21,15 +22,6 @@
 
 namespace stepwise {
 namespace {
-
-constexpr std::int64_t room_for_metadata = 1 << 20;
-
-h5::Handle file_access(const Communicator& comm) {
-  h5::Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "preparing file access");
-  h5::check(H5Pset_fapl_mpio(access, comm.raw(), MPI_INFO_NULL), "choosing MPI-IO");
-  h5::check(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110), "choosing the file version");
-  return access;
-}
 
 h5::Handle link_creation() {
   h5::Handle properties(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "preparing a link");
@@ -78,16 +70,23 @@ struct ResultFile::Selection {
   std::vector<hsize_t> block;
 };
 
-ResultFile::ResultFile(const Communicator& comm, std::string path, bool force)
-    : comm_(comm), path_(std::move(path)), force_(force) {
+ResultFile::ResultFile(const Communicator& comm, std::string path, bool force, FileLayout layout)
+    : comm_(comm), path_(std::move(path)), force_(force), layout_(std::move(layout)) {
+  expect_same(comm_, fmt::format("compression {}, alignment {}, hints {}", layout_.compression, layout_.alignment,
+                                 layout_.hints));
   attempt_on_root(comm_, [&] { target_ = target_of(path_); });
   partial_ = broadcast(comm_, partial_name(target_));
-  attempt(comm_, [&] {
-    h5::silence_errors();
-    const h5::Handle access = file_access(comm_);
-    file_ =
-        h5::Handle(H5Fcreate(partial_.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), H5Fclose, "creating " + partial_);
-  });
+  try {
+    attempt(comm_, [&] {
+      h5::silence_errors();
+      const h5::Handle access = file_access(comm_, layout_);
+      file_ =
+          h5::Handle(H5Fcreate(partial_.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), H5Fclose, "creating " + partial_);
+    });
+  } catch (...) {
+    discard(comm_, partial_);  // some ranks may have got it
+    throw;
+  }
 }
 
 ResultFile::~ResultFile() {
@@ -120,19 +119,22 @@ void ResultFile::attributes(const std::string& object, const Attributes& values)
 }
 
 void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type,
-                                 const void* data, const Selection& selection, const std::string* dimension) {
+                                 const void* data, const Selection& selection, const std::string* dimension,
+                                 const std::vector<hsize_t>& chunk) {
   expect_same(comm_, fmt::format("{} [{}] of [{}], '{}', '{}', {}", info.path, fmt::join(extents, ", "),
                                  fmt::join(info.scales, ", "), info.units, info.description,
                                  dimension == nullptr ? "no scale" : *dimension));
   const auto numbers = std::accumulate(extents.begin(), extents.end(), hsize_t{1}, std::multiplies<>());
   bytes_ += static_cast<std::int64_t>(numbers * H5Tget_size(type));
-  attempt_on_root(comm_, [&] { reserve(path_, partial_, bytes_ + room_for_metadata); });
+  padding_ += layout_.alignment;
+  attempt_on_root(comm_, [&] { reserve(path_, partial_, bytes_ + padding_); });
   attempt(comm_, [&] {
     const int rank = narrow(static_cast<std::int64_t>(extents.size()), "a number of dimensions");
     const h5::Handle space(H5Screate_simple(rank, extents.data(), nullptr), H5Sclose, "shaping " + info.path);
     const h5::Handle links = link_creation();
-    const h5::Handle dataset(H5Dcreate2(file_, info.path.c_str(), type, space, links, H5P_DEFAULT, H5P_DEFAULT),
-                             H5Dclose, "creating " + info.path);
+    const h5::Handle storage = dataset_storage(layout_, extents, chunk, type);
+    const h5::Handle dataset(H5Dcreate2(file_, info.path.c_str(), type, space, links, storage, H5P_DEFAULT), H5Dclose,
+                             "creating " + info.path);
     if (!info.units.empty()) write_attribute(dataset, "units", info.units);
     write_attribute(dataset, "description", info.description);
     if (dimension != nullptr) h5::check(H5DSset_scale(dataset, dimension->c_str()), "making a scale of " + info.path);
@@ -168,8 +170,15 @@ void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsiz
   });
 }
 
-void ResultFile::create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type) {
-  write_selection(info, extents, type, nullptr, {}, nullptr);
+void ResultFile::create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type,
+                        const std::vector<hsize_t>& chunk) {
+  write_selection(info, extents, type, nullptr, {}, nullptr, chunk);
+}
+
+hsize_t ResultFile::rows_in_chunk(std::int64_t samples, std::int64_t width) const {
+  // A rank's rows or 1 MiB of them: few chunks have numbers of two ranks.
+  constexpr std::int64_t numbers = std::int64_t{1} << 17;
+  return static_cast<hsize_t>(std::min(ceil_div(samples, comm_.size()), numbers / std::max<std::int64_t>(width, 1)));
 }
 
 template <class T>
@@ -209,6 +218,26 @@ void ResultFile::write_scale(const DatasetInfo& info, const std::string& dimensi
 void ResultFile::write_scale(const DatasetInfo& info, const std::string& dimension,
                              std::span<const std::int64_t> values) {
   write_replicated(info, {values.size()}, values, &dimension);
+}
+
+void ResultFile::write_names(const DatasetInfo& info, const std::string& dimension,
+                             const std::vector<std::string>& names) {
+  std::size_t longest = 1;  // HDF5 has no empty texts
+  for (const std::string& name : names) longest = std::max(longest, name.size());
+  const h5::Handle type = attempt(comm_, [&] {
+    h5::Handle text(H5Tcopy(H5T_C_S1), H5Tclose, "making a string type");
+    h5::check(H5Tset_size(text, longest), "making a string type");
+    h5::check(H5Tset_cset(text, H5T_CSET_UTF8), "making a string type");
+    return text;
+  });
+  std::string table;
+  for (std::string name : names) {
+    name.resize(longest, '\0');
+    table += name;
+  }
+  Selection selection;
+  if (comm_.rank() == 0 && !names.empty()) selection = {{0}, {1}, {1}, {names.size()}};
+  write_selection(info, {names.size()}, type, table.data(), selection, &dimension);
 }
 
 namespace {
@@ -253,7 +282,8 @@ void ResultFile::write_views(const DatasetInfo& info, const BlockVector& values,
   const auto all = static_cast<hsize_t>(views);
   Selection selection;
   if (size > 0) selection = {{0, begin, 0}, {1, 1, 1}, {1, 1, 1}, {all, size, width}};
-  write_selection(info, {all, pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr);
+  write_selection(info, {all, pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr,
+                  {1, rows_in_chunk(values.samples / views, values.width), width});
 }
 
 void ResultFile::write_stacked_views(const DatasetInfo& info, const BlockVector& values, std::int64_t views) {
@@ -266,11 +296,12 @@ void ResultFile::write_stacked_views(const DatasetInfo& info, const BlockVector&
   const auto all = static_cast<hsize_t>(views);
   Selection selection;
   if (size > 0) selection = {{begin, 0}, {pairs, 1}, {all, 1}, {size, width}};
-  write_selection(info, {all * pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr);
+  write_selection(info, {all * pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr,
+                  {rows_in_chunk(values.samples / views, values.width), width});
 }
 
 std::int64_t ResultFile::commit() {
-  attempt_on_root(comm_, [&] { reserve(path_, partial_, bytes_ + room_for_metadata); });
+  attempt_on_root(comm_, [&] { reserve(path_, partial_, bytes_ + padding_); });
   attempt(comm_, [&] {
     h5::check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "flushing " + partial_);
     const ssize_t open_objects = H5Fget_obj_count(file_, H5F_OBJ_ALL | H5F_OBJ_LOCAL);

@@ -9,6 +9,7 @@
 #include "stepwise/core/random.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/pblas.hpp"
+#include "stepwise/solve/limits.hpp"
 
 namespace stepwise {
 namespace {
@@ -24,14 +25,7 @@ void scalapack_all(DistMatrix& a, std::vector<double>& values, DistMatrix& vecto
   std::vector<double> work(1);
   std::vector<int> iwork(1);
   attempt(comm, [&] {
-    const std::int64_t nb = a.block();
-    const std::int64_t np = a.row_map().local_count(0);
-    const std::int64_t nq = a.col_map().local_count(0);
-    // pdsyevd's own query forgets pdormtr's minimum and wraps in 32 bits, so the documented formula counts as well.
-    const std::int64_t tridiagonal =
-        std::max(1 + 6 * a.rows() + 2 * np * nq, 3 * a.rows() + std::max(nb * (np + 1), 3 * nb));
-    const std::int64_t back = 5 * a.rows() + std::max(nb * (nb - 1) / 2, (np + nq) * nb) + nb * nb;
-    const std::int64_t length = (tridiagonal + 2 * a.rows() + back) * 11 / 10;
+    const std::int64_t length = pdsyevd_workspace(a.rows(), a.block(), a.grid().shape());
     const std::int64_t integers = 7 * a.rows() + 8 * a.grid().shape().cols + 2;
     work.resize(static_cast<std::size_t>(narrow(length, "pdsyevd's workspace on one rank")));
     iwork.resize(static_cast<std::size_t>(integers));
@@ -45,17 +39,6 @@ void scalapack_all(DistMatrix& a, std::vector<double>& values, DistMatrix& vecto
     if (info != 0) fail(ExitCode::numerical, "pdsyevd failed with info = {}", info);
   });
   broadcast(comm, values);  // with n <= block only the owner has them
-}
-
-/// The first k columns: in a block-cyclic layout these are the first local columns everywhere.
-DistMatrix leading_columns(const DistMatrix& full, std::int64_t k) {
-  DistMatrix part(full.shared_grid(), full.rows(), k, full.block());
-  const auto target = part.local();
-  const auto source = full.local();
-  for (std::int64_t j = 0; j < target.cols; ++j) {
-    std::copy(source.column(j), source.column(j) + target.rows, target.column(j));
-  }
-  return part;
 }
 
 /// k x p matrix of independent normal numbers with variance 1 / k: random combinations that mix every vector.

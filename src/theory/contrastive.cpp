@@ -64,19 +64,19 @@ void add_to_diagonal(DistMatrix& a, double shift) {
 }
 
 /// L with K + shift I = L L^T, the shift growing until rounding no longer makes a pivot negative.
-DistMatrix cholesky_factor(const ScaledKernel& kernel, ContrastiveModes& modes, DirectReport& report) {
+Factor cholesky_factor(const ScaledKernel& kernel, ContrastiveModes& modes) {
   const std::int64_t n = kernel.k.rows();
   const double smallest = static_cast<double>(n) * eps * one_norm(kernel.k) / kernel.scale;
   std::int64_t failed = 0;
+  double shift = 0;
   for (const double factor : {1.0, 10.0, 100.0}) {
     DistMatrix w = kernel.copy();
-    report.shift = factor * smallest;
-    add_to_diagonal(w, report.shift);
+    shift = factor * smallest;
+    add_to_diagonal(w, shift);
     failed = cholesky(w);
     if (failed == 0) {
-      if (factor > 1)
-        modes.notes.push_back(fmt::format("Cholesky needed a shift of {:.3g}", report.shift * kernel.scale));
-      return w;
+      if (factor > 1) modes.notes.push_back(fmt::format("Cholesky needed a shift of {:.3g}", shift * kernel.scale));
+      return {std::move(w), shift, {}};
     }
   }
   throw CollectiveError(
@@ -84,26 +84,53 @@ DistMatrix cholesky_factor(const ScaledKernel& kernel, ContrastiveModes& modes, 
       fmt::format(
           "the kernel matrix is not positive semidefinite: Cholesky fails at row {} of {} with {:.3g} added to the "
           "diagonal; --solver.method spectral shows its negative eigenvalues",
-          failed, n, report.shift * kernel.scale));
+          failed, n, shift * kernel.scale));
 }
 
 /// U Lambda^{1/2} with K = U Lambda U^T, negative eigenvalues taken as zero.
-DistMatrix spectral_factor(const ScaledKernel& kernel, double negative_mass, ContrastiveModes& modes,
-                           DirectReport& report) {
+Factor spectral_factor(const ScaledKernel& kernel, ContrastiveModes& modes) {
   const std::int64_t n = kernel.k.rows();
   Eigenpairs pairs =
       largest_eigenpairs({[&] { return kernel.copy(); }, [&](const DistMatrix& v) { return kernel.times(v); }}, n);
-  modes.negative = negative_part(pairs.values);
-  modes.negative->smallest *= kernel.scale;
-  if (pairs.values.back() < -noise_floor(n, pairs.values.front())) {
-    require_positive(*modes.negative, pairs.values.front() * kernel.scale, negative_mass);
-  }
   for (const std::string& rejected : pairs.report.rejected) modes.notes.push_back("rejected for K: " + rejected);
   std::vector<double> roots;
   for (const double value : pairs.values) roots.push_back(std::sqrt(std::max(value, 0.0)));
   scale_columns(pairs.vectors, roots);
-  report.kernel_eigenvalues = std::move(pairs.values);
-  return std::move(pairs.vectors);
+  return {std::move(pairs.vectors), 0, std::move(pairs.values)};
+}
+
+/// Seconds for the flops of a large product, by one with few columns.
+double seconds_per_flop(const DistMatrix& k) {
+  constexpr std::int64_t columns = 64;
+  const DistMatrix v = like(k, std::min(columns, k.rows()));
+  const Stopwatch watch;
+  (void)product(k, v);
+  const double seconds = max(k.grid().comm(), watch.seconds());
+  return seconds / (2 * static_cast<double>(k.rows()) * static_cast<double>(k.rows()) * static_cast<double>(v.cols()));
+}
+
+/// The factor that an earlier run has left, or a new one.
+Factor factor_of(const ScaledKernel& kernel, const DirectOptions& options, double flop, ContrastiveModes& modes) {
+  const std::int64_t n = kernel.k.rows();
+  const bool by_cholesky = options.factorisation == Factorisation::cholesky;
+  if (options.safe_points.resume) {
+    Factor factor{like(kernel.k, n), 0, {}};
+    if (options.safe_points.resume(factor)) return factor;
+  }
+  if (by_cholesky) return cholesky_factor(kernel, modes);
+  if (options.safe_points.before_eigensolve) {
+    options.safe_points.before_eigensolve(nullptr, flop * eigensolve_cost(n, n));
+  }
+  return spectral_factor(kernel, modes);
+}
+
+/// What the eigenvalues of K say of it.
+void judge_eigenvalues(const std::vector<double>& values, double scale, double negative_mass, ContrastiveModes& modes) {
+  modes.negative = negative_part(values);
+  modes.negative->smallest *= scale;
+  if (values.back() < -noise_floor(std::ssize(values), values.front())) {
+    require_positive(*modes.negative, values.front() * scale, negative_mass);
+  }
 }
 
 /// Mean of k over views of the same thing, of K = W W^T.
@@ -130,19 +157,42 @@ DistMatrix contrastive_matrix(const DistMatrix& w, Factorisation factorisation, 
   return m;
 }
 
+/// B W Z / (c gamma), not yet normalised with K itself; 0 where gamma is rounding.
+DistMatrix dual_vectors(const DistMatrix& w, const DistMatrix& z, const ContrastiveModes& modes) {
+  DistMatrix dual = product(w, z);
+  apply_pairing(modes.pairing, dual);
+  std::vector<double> factors;
+  for (std::int64_t j = 0; j < z.cols(); ++j) {
+    const double gamma = modes.gamma[static_cast<std::size_t>(j)];
+    factors.push_back(std::abs(gamma) > modes.noise_floor ? 1 / (modes.pairing.norm(w.rows()) * gamma) : 0);
+  }
+  scale_columns(dual, factors);
+  return dual;
+}
+
+/// 1 / sqrt(a^T K a) for each column.
+std::vector<double> normalising_factors(const DistMatrix& dual, const DistMatrix& kernel_dual) {
+  std::vector<double> factors = column_dots(dual, kernel_dual);
+  for (double& x : factors) x = 1 / std::sqrt(x);
+  return factors;
+}
+
+DistMatrix every_dual_vector(const ScaledKernel& kernel, const DistMatrix& w, const DistMatrix& z,
+                             const ContrastiveModes& modes) {
+  DistMatrix dual = dual_vectors(w, z, modes);
+  std::vector<double> factors = normalising_factors(dual, kernel.times(dual));
+  for (double& x : factors) x = std::isfinite(x) ? x : 0;  // columns of zeros
+  scale_columns(dual, factors);
+  return dual;
+}
+
 /// Dual vectors from the eigenvectors Z of M, normalised and with Rayleigh quotients in terms of K itself.
 void finish_modes(const ScaledKernel& kernel, const DistMatrix& w, const DistMatrix& z, ContrastiveModes& modes) {
   const auto d = static_cast<std::size_t>(z.cols());
   const double c = modes.pairing.norm(w.rows());
-  DistMatrix dual = product(w, z);
-  apply_pairing(modes.pairing, dual);
-  std::vector<double> factors(d);
-  for (std::size_t j = 0; j < d; ++j) factors[j] = 1 / (c * modes.gamma[j]);
-  scale_columns(dual, factors);
-
+  DistMatrix dual = dual_vectors(w, z, modes);
   DistMatrix kernel_dual = kernel.times(dual);
-  const auto squares = column_dots(dual, kernel_dual);  // a^T K a
-  for (std::size_t j = 0; j < d; ++j) factors[j] = 1 / std::sqrt(squares[j]);
+  const std::vector<double> factors = normalising_factors(dual, kernel_dual);
   scale_columns(dual, factors);
   scale_columns(kernel_dual, factors);
 
@@ -178,6 +228,7 @@ void undo_scaling(ContrastiveModes& modes, DirectReport& report, double scale) {
   const double root = std::sqrt(scale);
   for (double& x : modes.dual.data) x /= root;
   for (double& x : modes.kernel_dual.data) x *= root;
+  if (modes.all_dual) stepwise::scale(*modes.all_dual, 1 / root);
 }
 
 }  // namespace
@@ -228,8 +279,8 @@ void check_modes(ContrastiveModes& modes, const DirectReport& direct) {
   }
 }
 
-ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation,
-                                   const EigensolverLadder& ladder, const Pairing& pairing, double negative_mass) {
+ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, const DirectOptions& options) {
+  const Pairing& pairing = options.pairing;
   const std::int64_t n = k.rows();
   if (n != k.cols() || pairing.views < 2 || n % pairing.views != 0 || k.block() % pairing.views != 0) {
     throw CollectiveError(ExitCode::internal,
@@ -255,7 +306,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
   ContrastiveModes modes;
   modes.pairing = pairing;
   DirectReport report;
-  const bool by_cholesky = factorisation == Factorisation::cholesky;
+  const bool by_cholesky = options.factorisation == Factorisation::cholesky;
   const double cube = static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n);
   const double square = cube / static_cast<double>(n);
   Stopwatch watch;
@@ -264,8 +315,14 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
     watch = Stopwatch();
   };
 
-  const DistMatrix w =
-      by_cholesky ? cholesky_factor(kernel, modes, report) : spectral_factor(kernel, negative_mass, modes, report);
+  const auto& before_eigensolve = options.safe_points.before_eigensolve;
+  const double flop = before_eigensolve ? seconds_per_flop(k) : 0;
+  Factor factor = factor_of(kernel, options, flop, modes);
+  const DistMatrix& w = factor.w;
+  if (!by_cholesky) judge_eigenvalues(factor.eigenvalues, kernel.scale, options.negative_mass, modes);
+  if (before_eigensolve) before_eigensolve(&factor, flop * eigensolve_cost(n, options.all_dual ? n : d));
+  report.shift = factor.shift;
+  report.kernel_eigenvalues = std::move(factor.eigenvalues);
   // Measured against K itself, cutting off more than rounding would look like an error.
   const auto& eigenvalues = report.kernel_eigenvalues;
   if (!by_cholesky && eigenvalues.back() < -noise_floor(n, eigenvalues.front())) kernel.positive_factor = &w;
@@ -273,7 +330,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
   double forming = 0;
   Eigenpairs pairs = largest_eigenpairs({[&] {
                                            const Stopwatch inner;
-                                           DistMatrix m = contrastive_matrix(w, factorisation, pairing);
+                                           DistMatrix m = contrastive_matrix(w, options.factorisation, pairing);
                                            forming += inner.seconds();
                                            return m;
                                          },
@@ -284,7 +341,7 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
                                            multiply(1 / pairing.norm(n), Transpose::yes, w, Transpose::no, wv, result);
                                            return result;
                                          }},
-                                        d, ladder);
+                                        options.all_dual ? n : d, options.ladder);
   modes.stages.push_back({"M = W^T B W / c", forming, by_cholesky ? cube / 3 : 2 * cube});
   modes.stages.push_back(
       {"eigenpairs of M", watch.seconds() - forming, 4.0 / 3 * cube + 4 * square * static_cast<double>(d)});
@@ -296,6 +353,10 @@ ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factoris
   modes.mean_pair_kernel =
       kernel.positive_factor != nullptr ? mean_pair_product(w, pairing) : mean_pair_kernel(k, pairing) / kernel.scale;
   compare_trace(modes, report);  // before Rayleigh quotients replace some: the shift cancels in the sum of all
+  if (options.all_dual) {
+    modes.all_dual = every_dual_vector(kernel, w, pairs.vectors, modes);
+    pairs.vectors = leading_columns(pairs.vectors, d);
+  }
   if (d > 0) finish_modes(kernel, w, pairs.vectors, modes);
   check_modes(modes, report);
   undo_scaling(modes, report, kernel.scale);
@@ -313,10 +374,17 @@ std::string solver_name(const ContrastiveModes& modes) {
   return name(std::get<DirectReport>(modes.report).eigensolve.solver);
 }
 
+double eigensolve_cost(std::int64_t order, std::int64_t vectors) {
+  constexpr double tridiagonalisation = 3;  // 4/3 n^3 flops at less than half the speed of a product
+  const auto n = static_cast<double>(order);
+  return tridiagonalisation * n * n * (n + static_cast<double>(vectors));
+}
+
 double direct_cost(std::int64_t samples, Factorisation factorisation) {
   const double cube = std::pow(static_cast<double>(samples), 3);
-  constexpr double tridiagonalisation = 3;  // 4/3 n^3 flops at less than half the speed of a product
-  return (factorisation == Factorisation::cholesky ? 1 + tridiagonalisation : 4 + 3 * tridiagonalisation) * cube;
+  const double last = eigensolve_cost(samples, 0);
+  if (factorisation == Factorisation::cholesky) return cube + last;
+  return 4 * cube + eigensolve_cost(samples, samples) + last;
 }
 
 double krylov_cost(std::int64_t samples, std::int64_t modes) {

@@ -120,9 +120,12 @@ TEST(Report, NotesAndErrorsDoNotMixWithTheRunningLine) {
   std::string before;
   try {
     Report report(world());
-    report.stage("modes", 0, [&](const auto&) {
+    report.stage("modes", 0, [&](const auto& progress) {
       report.note("trying again");
       before = captured.text();
+      wait(0.25);
+      progress(0.5);
+      (void)captured.text();
       attempt(world(), [] { fail(ExitCode::numerical, "no"); });
     });
     ADD_FAILURE() << "no error";
@@ -154,8 +157,11 @@ TEST(Report, StageTimesAreThoseOfTheSlowestRank) {
   ASSERT_EQ(report.stages().size(), 1U);
   EXPECT_EQ(report.stages()[0].name, "uneven");
   EXPECT_EQ(report.stages()[0].flops, 2e9);
-  EXPECT_GE(report.stages()[0].seconds, 0.2);
-  EXPECT_LT(report.stages()[0].seconds, 10);
+  EXPECT_EQ(report.stages()[0].seconds.where, world().size() - 1);
+  EXPECT_LE(report.stages()[0].seconds.least, report.stages()[0].seconds.mean);
+  EXPECT_LE(report.stages()[0].seconds.mean, report.stages()[0].seconds.most);
+  EXPECT_GE(report.stages()[0].seconds.most, 0.2);
+  EXPECT_LT(report.stages()[0].seconds.most, 10);
 }
 
 TEST(Report, SplitLastReplacesAStageByItsParts) {
@@ -167,7 +173,9 @@ TEST(Report, SplitLastReplacesAStageByItsParts) {
   ASSERT_EQ(report.stages().size(), 3U);
   EXPECT_EQ(report.stages()[0].name, "data");
   EXPECT_EQ(report.stages()[1].name, "factor");
-  EXPECT_EQ(report.stages()[1].seconds, world().size());
+  EXPECT_EQ(report.stages()[1].seconds.most, world().size());
+  EXPECT_EQ(report.stages()[1].seconds.least, 1);
+  EXPECT_DOUBLE_EQ(report.stages()[1].seconds.mean, (1.0 + world().size()) / 2);
   EXPECT_EQ(report.stages()[1].flops, 5e9);
   EXPECT_EQ(report.stages()[2].name, "eigensolver");
 }
@@ -177,25 +185,39 @@ TEST(Report, TheTableAddsUp) {
   Report report(world());
   report.stage("first", 3e9, [](const auto&) { wait(0.06); });
   report.stage("second", 0, [](const auto&) { wait(0.04); });
+  report.moved(4e6);
   wait(0.02);
   const std::string table = report.timing_table();
   if (world().rank() != 0) return;
   std::istringstream lines(table);
   std::string line;
   std::getline(lines, line);
-  EXPECT_THAT(line, testing::MatchesRegex("stage +seconds +% +GFLOP/s"));
+  EXPECT_THAT(line, testing::MatchesRegex("stage +seconds +mean +max/mean +% +GFLOP/s +MB/s"));
   std::vector<double> seconds;
   std::vector<double> shares;
-  for (const char* name : {"first", "second", "other", "total"}) {
+  for (const std::string name : {"first", "second", "other", "total"}) {
     std::getline(lines, line);
-    ASSERT_GE(line.size(), 46U) << line;
-    EXPECT_THAT(line, testing::StartsWith(std::string(name) + " "));
-    std::istringstream numbers(line.substr(28));
-    numbers >> seconds.emplace_back() >> shares.emplace_back();
-    double rate = 0;
-    EXPECT_EQ(static_cast<bool>(numbers >> rate), std::string(name) == "first") << line;  // no flops, no rate
-    if (std::string(name) == "first") {
+    EXPECT_THAT(line, testing::StartsWith(name + " "));
+    EXPECT_NE(line.back(), ' ') << line;
+    line.resize(86, ' ');
+    const auto number = [&](std::size_t begin, std::size_t length) {
+      const std::string cell = line.substr(begin, length);
+      return cell.find_first_not_of(' ') == std::string::npos ? -1 : std::stod(cell);
+    };
+    seconds.push_back(number(28, 10));
+    shares.push_back(number(58, 8));
+    const bool is_stage = name == "first" || name == "second";
+    EXPECT_EQ(number(38, 10) > 0, is_stage) << line;   // mean
+    EXPECT_EQ(number(48, 10) >= 1, is_stage) << line;  // max/mean
+    const double rate = number(66, 10);
+    const double speed = number(76, 10);
+    EXPECT_EQ(rate > 0, name == "first") << line;    // no flops, no rate
+    EXPECT_EQ(speed > 0, name == "second") << line;  // no bytes, no speed
+    if (name == "first") {
       EXPECT_NEAR(rate, 3 / seconds[0], 0.1 + 0.002 * 3 / seconds[0] / seconds[0]);
+    }
+    if (name == "second") {
+      EXPECT_NEAR(speed, 4 / seconds[1], 0.1 + 0.002 * 4 / seconds[1] / seconds[1]);
     }
   }
   EXPECT_GE(seconds[2], 0.019);
@@ -203,8 +225,10 @@ TEST(Report, TheTableAddsUp) {
   EXPECT_NEAR(shares[0] + shares[1] + shares[2], 100, 0.2);
   EXPECT_NEAR(shares[3], 100, 0.051);
   std::getline(lines, line);
-  EXPECT_THAT(line, testing::ContainsRegex("^peak memory [0-9.]+ [KMG]iB on one rank, [0-9.]+ [KMG]iB on all " +
-                                           std::to_string(world().size()) + "$"));
+  EXPECT_THAT(line,
+              testing::ContainsRegex("^peak memory per rank [0-9.]+ [KMG]iB to [0-9.]+ [KMG]iB \\(rank [0-9]+\\), "
+                                     "[0-9.]+ [KMG]iB on all " +
+                                     std::to_string(world().size()) + "$"));
 }
 
 /// Parts measured on different ranks may add up to more than the whole.

@@ -53,6 +53,45 @@ TEST(BlockCyclic, HoldsAtSizesBeyond32Bits) {
   EXPECT_EQ(total, map.n);
 }
 
+/// Kernel matrices of 10^6 and 10^7 samples, of which nothing is allocated.
+TEST(BlockCyclic, PartsOfLargeMatricesAreCountedIn64Bits) {
+  for (const std::int64_t n : {1'000'000, 10'000'000}) {
+    for (const GridShape grid : {GridShape{1, 1}, GridShape{4, 3}, GridShape{100, 100}}) {
+      const BlockCyclic rows{n, fitting_block(n, grid.rows, 64, 2), grid.rows};
+      const BlockCyclic cols{n, 64, grid.cols};
+      EXPECT_EQ(rows.block, 64);
+      std::int64_t entries = 0;
+      for (int p = 0; p < grid.rows; ++p) {
+        for (int q = 0; q < grid.cols; ++q) entries += rows.local_count(p) * cols.local_count(q);
+      }
+      EXPECT_EQ(entries, n * n);
+      for (const std::int64_t i : {n / 3, n - 65, n - 1}) {
+        EXPECT_EQ(value(rows.to_global(rows.to_local(Global{i}), rows.owner(Global{i}))), i);
+        EXPECT_EQ(rows.first_at_least(i, rows.owner(Global{i})), value(rows.to_local(Global{i})));
+      }
+    }
+  }
+}
+
+TEST(SampleShare, DealsOutMillionsOfSamplesInWholeGroups) {
+  for (const std::int64_t samples : {1'000'002, 10'000'002}) {
+    std::int64_t next = 0;
+    for (int rank = 0; rank < world().size(); ++rank) {
+      const Range share = sample_share(world(), samples, 6, rank);
+      EXPECT_EQ(share.begin, next);
+      EXPECT_EQ(share.end % 6, 0);
+      next = share.end;
+    }
+    EXPECT_EQ(next, samples);
+  }
+  constexpr std::int64_t many = std::int64_t{1} << 46;
+  for (const std::int64_t part : {0, 1, 500'000, 999'999}) {
+    const Range share = even_share(many, 1'000'000, part);
+    EXPECT_EQ(share_of(many, 1'000'000, share.begin), part);
+    EXPECT_EQ(share_of(many, 1'000'000, share.end - 1), part);
+  }
+}
+
 TEST(BlockCyclic, FittingBlockKeepsPairsTogetherAndEveryProcessBusy) {
   for (std::int64_t n = 2; n <= 200; n += 2) {
     for (std::int64_t procs = 1; procs <= 8; ++procs) {
@@ -257,13 +296,15 @@ TEST(BlockVector, RegroupsRowsBySample) {
       for (const std::int64_t width : {1, 3, 9}) {
         const DistMatrix a =
             make_matrix(grid, n, width, 4, [](auto i, auto j) { return static_cast<double>(1000 * i + j); });
-        const BlockVector v = to_block_vector(a, 2);
-        EXPECT_EQ(sum(world(), v.range.size()), n);
-        EXPECT_EQ(v.range.begin % 2, 0);
-        EXPECT_EQ(v.range.end % 2, 0);
-        for (std::int64_t s = 0; s < v.range.size(); ++s) {
-          for (std::int64_t j = 0; j < width; ++j) {
-            ASSERT_EQ(v.local()(j, s), static_cast<double>(1000 * (v.range.begin + s) + j));
+        for (const std::int64_t at_once : {1, 1 << 20}) {
+          const BlockVector v = to_block_vector(a, 2, at_once);
+          EXPECT_EQ(sum(world(), v.range.size()), n);
+          EXPECT_EQ(v.range.begin % 2, 0);
+          EXPECT_EQ(v.range.end % 2, 0);
+          for (std::int64_t s = 0; s < v.range.size(); ++s) {
+            for (std::int64_t j = 0; j < width; ++j) {
+              ASSERT_EQ(v.local()(j, s), static_cast<double>(1000 * (v.range.begin + s) + j));
+            }
           }
         }
       }

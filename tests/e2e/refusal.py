@@ -42,8 +42,9 @@ class RefusalTest(ProgramTest):
                 self.assertEqual(self.contents(), before, "something was left behind or changed")
 
     def check_message(self, run: Run, patterns: Sequence[str]) -> None:
-        """Stages that went well, a line each; then the one message, once."""
-        while run.messages and re.fullmatch(r"[\w ,]+: \d+\.\d s", run.messages[0]):
+        """The log's header, warnings, stages that went well; then the one message, once."""
+        before = r"[\w ,]+: \d+\.\d s|stepwise \d+\.\d+\.\d+ \(commit .*\)|  [\w]+ +\S.*|stepwise: warning: .*"
+        while run.messages and re.fullmatch(before, run.messages[0]):
             run.messages.pop(0)
         text = "\n".join(run.messages)
         self.assertTrue(text.startswith("stepwise: error: "), str(run))

@@ -224,6 +224,7 @@ class Refusals(RefusalTest):
         self.refuse([*self.words, "--data.source", "test", "--data.count", 2], "--data.count")
         self.refuse([*self.words, "--data.source", "training", "--data.path", few], "--training-path")
         self.refuse([*self.words, "--data.path", few, "--data.part", "train"], "--data.part")
+        self.refuse([*self.words, "--data.path", few, "--checkpoint", self.folder / "kept"], "no checkpoints")
         self.refuse([*self.words, "--data.path", few, "--time", "-1"], "--time is '-1'", "final")
         self.refuse([*self.words, "--data.path", few], "is also an input|names an input|input", output=few)
         no_tests = self.solve_file({"data.source": "hdf5", "data.path": self.data, "modes": 2, "data.test": 0})

@@ -129,6 +129,12 @@ class Refusals(RefusalTest):
             self.refuse(words, *patterns, ranks=(1, 3))
         self.refuse(["solve", "--kernel.type=nngp", "--kernel.random-features=1000000"], "--kernel.random-features 1000000",
                     "memory", code=MEMORY, ranks=(1, 2))
+        large = ["solve", "--data.pairs=500000"]  # 10^12 entries: refused by counting
+        self.refuse([*large, "--solver.method=cholesky"], "--data.pairs 500000", "32-bit", "use at least 10[0-9]{2} ranks",
+                    "or --solver.method krylov", code=MEMORY, ranks=(1, 2))
+        self.refuse([*large, "--modes=all"], "32-bit", "use at least 10[0-9]{2} ranks$", code=MEMORY, ranks=(2,))
+        self.refuse(["solve", "--data.pairs=2000000000", "--solver.method=spectral"], "32-bit",
+                    "no number of ranks is enough", code=MEMORY, ranks=(1,))
         few = self.write_pairs(*make_pairs(1, 8)[:2])  # too few samples for two process rows of blocks
         self.refuse(["solve", "--data.source=hdf5", f"--data.path={few}", "--modes=1", "--solver.eigensolver=elpa2"],
                     "--solver.eigensolver elpa2", "fewer ranks", ranks=(2, 4))

@@ -58,12 +58,12 @@ TEST_F(InputFileTest, MatricesComeBackOnAnyGridAndInAnyBlocks) {
   }
 }
 
-/// Several panels of rows, which end inside a round of blocks.
-TEST_F(InputFileTest, LongMatricesTravelInPanels) {
-  const std::int64_t rows = 30'001;
-  const std::int64_t cols = 300 * world().size();
+/// Several panels, of one row of blocks each.
+TEST_F(InputFileTest, WideMatricesTravelInPanels) {
+  const std::int64_t rows = 70;
+  const std::int64_t cols = 140'000;
   const auto grid = ProcessGrid::create(world(), {world().size(), 1});
-  const auto entry = [](std::int64_t i, std::int64_t j) { return static_cast<double>(i * 10'000 + j); };
+  const auto entry = [](std::int64_t i, std::int64_t j) { return static_cast<double>(i * 1'000'000 + j); };
   ASSERT_LT(panel_rows({rows, 64, world().size()}, {cols, 64, 1}, std::int64_t{1} << 23), rows);
   const DistMatrix matrix = make_matrix(grid, rows, cols, 64, entry);
   ResultFile out(world(), file(), false);

@@ -32,13 +32,13 @@ const Pairs three_pairs{3, {1, 0, .5, .9, .1, .5, 0, 1, -.5, .2, 1.1, -.4, 1, 1,
 TEST(Contrastive, FortyDigitPipelineGammas) {
   for (const auto& grid : every_grid()) {
     for (const auto method : both) {
-      const auto linear = contrastive_modes(kernel_matrix(LinearKernel{}, three_pairs, grid), 2, method);
+      const auto linear = contrastive_modes(kernel_matrix(LinearKernel{}, three_pairs, grid), 2, {method});
       const std::vector<double> expected{1.064517093294236, .4305978989698279, 0, 0, 0, -.01178165893073086};
       for (std::size_t j = 0; j < 6; ++j) EXPECT_NEAR(linear.gamma[j], expected[j], 1e-14);
       EXPECT_EQ(direct(linear).positive, 2);
       EXPECT_EQ(direct(linear).rank, 3);
 
-      const auto rbf = contrastive_modes(kernel_matrix(RbfKernel{1}, three_pairs, grid), 3, method);
+      const auto rbf = contrastive_modes(kernel_matrix(RbfKernel{1}, three_pairs, grid), 3, {method});
       const std::vector<double> values{.638340620263483,     .2410989220011346,    .09696397813377789,
                                        -.001126014288375379, -.002389466687334279, -.01321882218964133};
       for (std::size_t j = 0; j < 6; ++j) EXPECT_NEAR(rbf.gamma[j], values[j], 1e-14);
@@ -52,8 +52,8 @@ TEST(Contrastive, SpectrumAloneIsTheSame) {
   for (const auto& grid : every_grid()) {
     for (const auto method : both) {
       const DistMatrix k = kernel_matrix(RbfKernel{2}, pairs, grid);
-      const auto modes = contrastive_modes(k, 3, method);
-      const auto spectrum = contrastive_modes(k, 0, method);
+      const auto modes = contrastive_modes(k, 3, {method});
+      const auto spectrum = contrastive_modes(k, 0, {method});
       EXPECT_EQ(spectrum.dual.width, 0);
       EXPECT_TRUE(spectrum.residuals.empty());
       EXPECT_EQ(direct(spectrum).positive, direct(modes).positive);
@@ -69,7 +69,7 @@ TEST(Contrastive, AlmostAllModesPassTheirChecks) {
   const Pairs pairs = random_pairs(120, 30, .3);
   const DistMatrix k = kernel_matrix(RbfKernel{8}, pairs, every_grid().front(), 16);
   for (const auto method : both) {
-    const auto modes = contrastive_modes(k, 110, method);
+    const auto modes = contrastive_modes(k, 110, {method});
     EXPECT_EQ(modes.residuals.size(), 110U);
     EXPECT_LE(direct(modes).trace_error, 240 * 10 * eps);
   }
@@ -78,7 +78,7 @@ TEST(Contrastive, AlmostAllModesPassTheirChecks) {
 TEST(Contrastive, PositiveDefiniteKernelsHaveInertiaNN) {
   const Pairs pairs = random_pairs(15, 6, .3);
   for (const auto method : both) {
-    const auto modes = contrastive_modes(kernel_matrix(RbfKernel{2}, pairs, every_grid().front()), 5, method);
+    const auto modes = contrastive_modes(kernel_matrix(RbfKernel{2}, pairs, every_grid().front()), 5, {method});
     EXPECT_EQ(direct(modes).positive, 15);
     EXPECT_EQ(direct(modes).rank, 30);
   }
@@ -95,7 +95,7 @@ TEST(Contrastive, SumOfGammasIsTheMeanPairKernel) {
   }
   for (const auto& grid : every_grid()) {
     for (const auto method : both) {
-      const auto modes = contrastive_modes(kernel_matrix(kernel, pairs, grid), 4, method);
+      const auto modes = contrastive_modes(kernel_matrix(kernel, pairs, grid), 4, {method});
       EXPECT_NEAR(modes.mean_pair_kernel, mean, 100 * eps * mean);
       double total = 0;
       for (const double gamma : modes.gamma) total += gamma;
@@ -179,7 +179,7 @@ TEST(Contrastive, EqualViewsGiveTheSpectrumOfK) {
     const DistMatrix k = kernel_matrix(RbfKernel{1.5}, pairs, grid);
     const auto spectrum = test::sequential_eigen(test::replicate(k), 32);
     for (const auto method : both) {
-      const auto modes = contrastive_modes(k, 4, method);
+      const auto modes = contrastive_modes(k, 4, {method});
       EXPECT_EQ(direct(modes).positive, 16);
       EXPECT_EQ(direct(modes).rank, 16);
       for (std::size_t j = 0; j < 16; ++j) {
@@ -201,7 +201,7 @@ TEST(Contrastive, MultimodalSpectrumIsSymmetricAboutZero) {
       }
     }
     for (const auto method : both) {
-      const auto modes = contrastive_modes(k, 3, method);
+      const auto modes = contrastive_modes(k, 3, {method});
       for (std::size_t j = 0; j < 24; ++j) {
         EXPECT_NEAR(modes.gamma[j], -modes.gamma[23 - j], 24 * 2 * eps * modes.gamma[0]);
       }
@@ -214,11 +214,11 @@ TEST(Contrastive, ScalingTheKernelScalesGamma) {
   const auto grid = every_grid().front();
   for (const auto method : both) {
     const DistMatrix k = kernel_matrix(RbfKernel{2}, pairs, grid);
-    const auto plain = contrastive_modes(k, 4, method);
+    const auto plain = contrastive_modes(k, 4, {method});
     for (const double c : {1e-100, 1e100, 7.0}) {
       DistMatrix scaled = k.clone();
       scale(scaled, c);
-      const auto modes = contrastive_modes(scaled, 4, method);
+      const auto modes = contrastive_modes(scaled, 4, {method});
       for (std::size_t j = 0; j < 28; ++j) {
         EXPECT_NEAR(modes.gamma[j] / c, plain.gamma[j], 28 * 4 * eps * plain.gamma[0]) << c;
       }
@@ -233,7 +233,7 @@ TEST(Contrastive, ConstantAndFewDistinctSamples) {
     for (const auto method : both) {
       Pairs constant{3, {}};
       for (int s = 0; s < 400; ++s) constant.data.insert(constant.data.end(), {1, 2, -1});
-      const auto one = contrastive_modes(kernel_matrix(LinearKernel{}, constant, grid, 32), 1, method);
+      const auto one = contrastive_modes(kernel_matrix(LinearKernel{}, constant, grid, 32), 1, {method});
       EXPECT_EQ(direct(one).positive, 1);
       EXPECT_NEAR(one.gamma[0], 6, 6 * 400 * 10 * eps);
       EXPECT_LE(one.residuals[0], 1e-12);
@@ -243,7 +243,7 @@ TEST(Contrastive, ConstantAndFewDistinctSamples) {
         const double x = s / 2 % 3;
         few.data.insert(few.data.end(), {x == 0 ? 1.0 : 0.0, x == 1 ? 1.0 : 0.0, x == 2 ? 1.0 : 0.0});
       }
-      const auto three = contrastive_modes(kernel_matrix(LinearKernel{}, few, grid, 32), 3, method);
+      const auto three = contrastive_modes(kernel_matrix(LinearKernel{}, few, grid, 32), 3, {method});
       EXPECT_EQ(direct(three).positive, 3);
       EXPECT_NEAR(three.gamma[0], 67.0 / 200, 1e-12);
       EXPECT_NEAR(three.gamma[2], 66.0 / 200, 1e-12);
@@ -255,7 +255,7 @@ TEST(Contrastive, TooManyModesSaysHowManyThereAre) {
   const auto message = [](std::int64_t d) -> std::string {
     try {
       (void)contrastive_modes(kernel_matrix(LinearKernel{}, three_pairs, every_grid().front()), d,
-                              Factorisation::cholesky);
+                              {Factorisation::cholesky});
     } catch (const CollectiveError& error) {
       EXPECT_EQ(error.code(), ExitCode::input);
       return error.what();
@@ -271,7 +271,7 @@ TEST(Contrastive, TooManyModesSaysHowManyThereAre) {
 TEST(Contrastive, BadKernelMatricesAreRefusedOnEveryRank) {
   const auto code = [](const DistMatrix& k, Factorisation method) {
     try {
-      (void)contrastive_modes(k, 1, method);
+      (void)contrastive_modes(k, 1, {method});
     } catch (const CollectiveError& error) {
       return error.code();
     }

@@ -23,11 +23,11 @@ DistMatrix nearly_semidefinite(const std::shared_ptr<const ProcessGrid>& grid, d
 TEST(NegativePart, IsCutOffWhereAllowed) {
   for (const auto& grid : every_grid()) {
     const DistMatrix sound = nearly_semidefinite(grid, 0);
-    const ContrastiveModes expected = contrastive_modes(sound, 3, Factorisation::spectral);
+    const ContrastiveModes expected = contrastive_modes(sound, 3, {Factorisation::spectral});
     const double trace = direct(expected).kernel_eigenvalues.front();
     const double x = 1e-7 * trace;
     const DistMatrix k = nearly_semidefinite(grid, x);
-    const ContrastiveModes modes = contrastive_modes(k, 3, Factorisation::spectral, std::nullopt, {}, 1e-6);
+    const ContrastiveModes modes = contrastive_modes(k, 3, {Factorisation::spectral, std::nullopt, {}, 1e-6});
     for (std::size_t j = 0; j < modes.gamma.size(); ++j) {
       EXPECT_NEAR(modes.gamma[j], expected.gamma[j], 1e-13 * expected.gamma[0]);
     }
@@ -38,14 +38,14 @@ TEST(NegativePart, IsCutOffWhereAllowed) {
     EXPECT_GT(modes.negative->mass, 1e-8);
     EXPECT_FALSE(modes.negative->estimated);
     for (const double residual : modes.residuals) EXPECT_LT(residual, 1e-12);
-    EXPECT_THROW((void)contrastive_modes(k, 3, Factorisation::spectral, std::nullopt, {}, 1e-9), CollectiveError);
-    EXPECT_THROW((void)contrastive_modes(k, 3, Factorisation::spectral), CollectiveError);
+    EXPECT_THROW((void)contrastive_modes(k, 3, {Factorisation::spectral, std::nullopt, {}, 1e-9}), CollectiveError);
+    EXPECT_THROW((void)contrastive_modes(k, 3, {Factorisation::spectral}), CollectiveError);
   }
 }
 
 TEST(NegativePart, KrylovLeavesItOut) {
   for (const auto& grid : every_grid()) {
-    const ContrastiveModes expected = contrastive_modes(nearly_semidefinite(grid, 0), 3, Factorisation::spectral);
+    const ContrastiveModes expected = contrastive_modes(nearly_semidefinite(grid, 0), 3, {Factorisation::spectral});
     const DistMatrix k = nearly_semidefinite(grid, 1e-7 * direct(expected).kernel_eigenvalues.front());
     const ContrastiveModes modes = modes_of(k, 3, Method::krylov);
     for (std::size_t j = 0; j < 3; ++j) EXPECT_NEAR(modes.gamma[j], expected.gamma[j], 1e-7 * expected.gamma[0]);

@@ -41,7 +41,7 @@ TEST(Primal, AgreesWithTheKernelMatrix) {
       const std::int64_t d = 5;
       const auto modes = primal(pairs, grid, d);
       const auto expected =
-          contrastive_modes(kernel_matrix(LinearKernel{}, pairs, grid, 32), d, Factorisation::cholesky);
+          contrastive_modes(kernel_matrix(LinearKernel{}, pairs, grid, 32), d, {Factorisation::cholesky});
       const double unit = static_cast<double>(pairs.samples()) * eps * expected.gamma[0];
       ASSERT_EQ(modes.gamma.size(), expected.gamma.size());
       for (std::size_t j = 0; j < modes.gamma.size(); ++j) EXPECT_NEAR(modes.gamma[j], expected.gamma[j], 10 * unit);
@@ -91,12 +91,16 @@ TEST(Primal, RefusalsSayHowMany) {
 TEST(Compare, SeesWhatIsDifferent) {
   const Pairs pairs = random_pairs(20, 7, .4);
   const auto grid = every_grid().front();
-  const auto modes = contrastive_modes(kernel_matrix(LinearKernel{}, pairs, grid), 4, Factorisation::spectral);
+  const auto modes = contrastive_modes(kernel_matrix(LinearKernel{}, pairs, grid), 4, {Factorisation::spectral});
   EXPECT_EQ(compare(modes, modes, world()).gamma, 0);
   EXPECT_LE(compare(modes, modes, world()).angle, 1e-7);
   // Turn the last mode by a known angle towards one outside the span, and move its gamma.
-  const auto five = contrastive_modes(kernel_matrix(LinearKernel{}, pairs, grid), 5, Factorisation::spectral);
-  auto turned = modes;
+  const auto five = contrastive_modes(kernel_matrix(LinearKernel{}, pairs, grid), 5, {Factorisation::spectral});
+  ContrastiveModes turned;
+  turned.pairing = modes.pairing;
+  turned.gamma = modes.gamma;
+  turned.dual = modes.dual;
+  turned.kernel_dual = modes.kernel_dual;
   const double angle = 1e-3;
   for (std::int64_t s = 0; s < modes.dual.range.size(); ++s) {
     for (const auto& [to, from] :

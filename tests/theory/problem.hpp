@@ -72,8 +72,8 @@ inline ContrastiveModes modes_of(const DistMatrix& k, std::int64_t d, Method met
     return krylov_modes(k.comm(), contrastive_operator(k.rows(), BlockProduct(k, pairing.views), pairing),
                         {.modes = d, .tolerance = 1e-11});
   }
-  return contrastive_modes(k, d, method == Method::cholesky ? Factorisation::cholesky : Factorisation::spectral,
-                           std::nullopt, pairing);
+  return contrastive_modes(
+      k, d, {method == Method::cholesky ? Factorisation::cholesky : Factorisation::spectral, std::nullopt, pairing});
 }
 
 /// What the direct methods know.

@@ -9,6 +9,9 @@ namespace stepwise {
 /// "stepwise 0.1.0 (commit 0123456789ab, Release, GNU-12.2.0)"
 [[nodiscard]] std::string version_line();
 
+/// "Open MPI v4.1.4, OpenBLAS 0.3.21, ..."
+[[nodiscard]] std::string libraries_text();
+
 /// Name, version, commit, build and the versions of the libraries underneath, as attributes. Local; needs no MPI
 /// session.
 [[nodiscard]] Attributes build_attributes();

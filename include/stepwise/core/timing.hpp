@@ -21,11 +21,13 @@ class Stopwatch {
 /// Called now and then by one thread with the fraction of this rank's work that is done.
 using Progress = std::function<void(double)>;
 
-/// Wall time of one named stage of a run, and the floating-point operations it stands for (0: not meaningful).
+/// Wall time of one named stage of a run, the floating-point operations it stands for and the bytes it read or wrote,
+/// over all ranks (0: not meaningful).
 struct StageTime {
   std::string name;
   double seconds = 0;
   double flops = 0;
+  double bytes = 0;
 };
 
 }  // namespace stepwise

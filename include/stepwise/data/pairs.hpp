@@ -58,19 +58,20 @@ struct MultimodalPairs {
   Standardisation standardisation;      ///< channels of view_a, then those of view_b
 };
 
-/// Positive pairs of rows of a stored kernel matrix. A sample is one number, its row; test sample t of the stored test
+/// Views of the same thing that are rows of a stored kernel matrix. A sample is one number, its row; test sample t of the stored test
 /// kernel has the number train->rows + t.
 struct IndexPairs {
   std::shared_ptr<const StoredMatrix> train;
   std::shared_ptr<const StoredMatrix> test;  ///< may be null
   std::int64_t pairs = 0;
   std::int64_t tests = 0;
-  bool interleaved = false;  ///< pair i is rows 2i and 2i + 1; else rows i and n + i, with 2n rows in all
+  bool interleaved = false;  ///< pair i is rows V i, V i + 1, ...; else rows i, n + i, ..., with V n rows in all
   Standardisation standardisation;
+  std::int64_t views = 2;  ///< V
 
   /// The row of training sample `sample`, numbered as above.
   [[nodiscard]] std::int64_t row(std::int64_t sample) const noexcept {
-    return interleaved ? sample : sample / 2 + sample % 2 * (train->rows / 2);
+    return interleaved ? sample : sample / views + sample % views * (train->rows / views);
   }
 };
 

@@ -12,7 +12,9 @@ namespace stepwise {
 /// Brings all ranks to the same conclusion: returns when no rank has a problem; otherwise every rank throws the
 /// lowest failing rank's problem. It is prefixed with that rank if not all had it, except for bad input, which is bad
 /// whoever met it.
-/// Collective. One 8-byte Allreduce when all is well. @throws CollectiveError.
+/// Collective. One 8-byte Allreduce when all is well. @throws CollectiveError. A rank whose problem is I/O, memory or a
+/// bug waits 10 s for the others, which may be waiting for it elsewhere; then it throws the Error alone, and the job
+/// must end.
 void agree(const Communicator& comm, const std::optional<Error>& problem);
 
 /// The same for work that rank 0 did for all: what happened there is everybody's problem, without a rank's name.

@@ -38,8 +38,9 @@ struct BlockVector {
 void scale_vectors(BlockVector& v, const std::vector<double>& factors);
 
 /// The rows of an n x width block-cyclic matrix, regrouped by sample; groups of `group` rows stay together.
-/// Collective: one all-to-all exchange of the whole matrix.
-/// @throws CollectiveError(memory) when a rank cannot allocate or sends 2^31 numbers or more.
-[[nodiscard]] BlockVector to_block_vector(const DistMatrix& matrix, std::int64_t group);
+/// Collective: all-to-all exchanges of some columns at a time, about `numbers` on each rank.
+/// @throws CollectiveError(memory) when a rank cannot allocate.
+[[nodiscard]] BlockVector to_block_vector(const DistMatrix& matrix, std::int64_t group,
+                                          std::int64_t numbers = std::int64_t{1} << 26);
 
 }  // namespace stepwise

@@ -62,6 +62,9 @@ class DistMatrix {
   std::array<int, 9> descriptor_{};
 };
 
+/// A copy of the first k columns. Collective. @throws as the constructor.
+[[nodiscard]] DistMatrix leading_columns(const DistMatrix& full, std::int64_t k);
+
 // Reductions over all entries. Each is collective and returns the same value on every rank.
 
 /// Largest |a_ij|; 0 for an empty matrix; Inf when an entry is NaN or Inf.

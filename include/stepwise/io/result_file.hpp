@@ -13,6 +13,7 @@
 #include "stepwise/dist/communicator.hpp"
 #include "stepwise/dist/dist_matrix.hpp"
 #include "stepwise/h5/handle.hpp"
+#include "stepwise/io/file_layout.hpp"
 #include "stepwise/io/hyperslab.hpp"
 
 namespace stepwise {
@@ -40,10 +41,14 @@ using Attributes = std::vector<std::pair<std::string, AttributeValue>>;
 
 /// Checks that a result can be written at `path` before any work is done: the directory exists and takes new files,
 /// nothing is in the way, or with `force` nothing but a regular file that is none of `inputs`. Where `path` is a
-/// symbolic link, all this is about what it leads to. Collective. @throws CollectiveError(io) for the directory,
-/// (input) for what is in the way.
+/// symbolic link, all this is about what it leads to. Removes what killed runs have left of it. Collective. @throws
+/// CollectiveError(io) for the directory, (input) for what is in the way.
 void check_output(const Communicator& comm, const std::string& path, bool force,
                   const std::vector<std::string>& inputs = {});
+
+/// Checks that the disk of `path` has room for so many bytes, where the system can tell. Collective.
+/// @throws CollectiveError(io) with what is needed and what is free.
+void check_room(const Communicator& comm, const std::string& path, double bytes);
 
 /// An HDF5 file being written by all ranks, under a temporary name in the target's directory. Only commit() gives it
 /// its final name, so a file under that name is always whole; without commit() it is removed. Every member is
@@ -53,7 +58,7 @@ void check_output(const Communicator& comm, const std::string& path, bool force,
 class ResultFile {
  public:
   /// @throws CollectiveError(io) when the file cannot be created.
-  ResultFile(const Communicator& comm, std::string path, bool force);
+  ResultFile(const Communicator& comm, std::string path, bool force, FileLayout layout = {});
   ResultFile(const ResultFile&) = delete;
   ResultFile& operator=(const ResultFile&) = delete;
   ~ResultFile();
@@ -67,6 +72,9 @@ class ResultFile {
   /// A one-dimensional dataset that is a dimension scale called `dimension`.
   void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const double> values);
   void write_scale(const DatasetInfo& info, const std::string& dimension, std::span<const std::int64_t> values);
+
+  /// The same of texts, in UTF-8, as long as the longest.
+  void write_names(const DatasetInfo& info, const std::string& dimension, const std::vector<std::string>& names);
 
   /// samples x width, each rank writing the rows `own`: one column of `values` each, which is not copied.
   void write_rows(const DatasetInfo& info, std::int64_t samples, Range own, MatrixView<const double> values);
@@ -90,6 +98,9 @@ class ResultFile {
   void write_turns(const DatasetInfo& info, std::int64_t rows, std::int64_t cols, const std::vector<Range>& turns,
                    const std::function<BlockVector(Range)>& make);
 
+  /// Bytes of datasets written so far, of all ranks, before compression.
+  [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_; }
+
   /// Flushes, closes, reopens for a look, syncs to disk and renames. Returns the file's size in bytes.
   /// @throws CollectiveError(input) also when something else has taken the name meanwhile.
   std::int64_t commit();
@@ -100,10 +111,14 @@ class ResultFile {
                         const std::string* dimension);
   struct Selection;
   /// A dataset that nothing is written to yet.
-  void create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type);
+  void create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type,
+              const std::vector<hsize_t>& chunk = {});
+  /// Of a compressed dataset whose rows are dealt out in ranges.
+  [[nodiscard]] hsize_t rows_in_chunk(std::int64_t samples, std::int64_t width) const;
   [[nodiscard]] h5::Handle open_created(const DatasetInfo& info) const;
   void write_selection(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type, const void* data,
-                       const Selection& selection, const std::string* dimension);
+                       const Selection& selection, const std::string* dimension,
+                       const std::vector<hsize_t>& chunk = {});
 
   const Communicator& comm_;
   std::string path_;
@@ -111,7 +126,9 @@ class ResultFile {
   std::string partial_;
   bool force_;
   h5::Handle file_;
-  std::int64_t bytes_ = 0;  // of datasets
+  FileLayout layout_;
+  std::int64_t bytes_ = 0;          // of datasets, before compression
+  std::int64_t padding_ = 1 << 20;  // for metadata and alignment
 };
 
 }  // namespace stepwise

@@ -24,6 +24,33 @@ enum class Factorisation {
   spectral,  ///< W = U Lambda^{1/2} with K = U Lambda U^T: a full eigensolve, but the spectrum of K comes with it
 };
 
+/// W with K = W W^T, in units that make the largest entry of K about one.
+struct Factor {
+  DistMatrix w;
+  double shift = 0;                 ///< that cholesky added
+  std::vector<double> eigenvalues;  ///< of K, where spectral found them
+};
+
+/// Where a direct method may be stopped, and taken up again. All functions are collective, may be empty, and may throw
+/// a CollectiveError to end the work there.
+struct DirectSafePoints {
+  /// Fills a factor, whose `w` has its shape and distribution, and says whether there was one.
+  std::function<bool(Factor&)> resume = {};
+  /// Told before each eigensolve, which cannot be interrupted, about how many seconds it will take; `factor` is what
+  /// has been done by then, if anything.
+  std::function<void(const Factor* factor, double seconds)> before_eigensolve = {};
+};
+
+/// How a direct method goes about it.
+struct DirectOptions {
+  Factorisation factorisation = Factorisation::cholesky;
+  EigensolverLadder ladder = std::nullopt;  ///< the eigensolvers to try, best first; default: solver_ladder()
+  Pairing pairing = {};
+  double negative_mass = 0;  ///< spectral: K may have so much of negative eigenvalues (NegativePart::mass)
+  bool all_dual = false;     ///< the dual vectors of every gamma too, also of negative ones, of either sign
+  DirectSafePoints safe_points = {};
+};
+
 /// What a direct method knows beyond the leading modes: it computes the whole spectrum.
 struct DirectReport {
   std::int64_t positive = 0;               ///< number of gamma above the noise floor
@@ -63,7 +90,10 @@ struct ContrastiveModes {
   std::vector<double> gamma;  ///< descending: all N by a direct method, d by krylov; the first d are Rayleigh quotients
   BlockVector dual;           ///< A, d numbers a sample: T a_j = gamma_j a_j with T = (1/c) B K, and a_j^T K a_j = 1
   BlockVector kernel_dual;    ///< K A
-  BlockVector means;          ///< row means of K before centring (theory/centring.hpp); empty where it is not centred
+  std::optional<DistMatrix>
+      all_dual;  ///< where wanted: N x N, column j of gamma_j, 0 where that is below the noise floor
+  std::optional<DistMatrix> kernel;  ///< K, where the caller keeps it
+  BlockVector means;  ///< row means of K before centring (theory/centring.hpp); empty where it is not centred
 
   double noise_floor = 0;         ///< eigenvalues below this in magnitude are rounding: 100 N eps max |gamma|
   std::vector<double> residuals;  ///< d: ||T a_j - gamma_j a_j||_K / gamma_1, computed with K itself
@@ -87,19 +117,18 @@ inline constexpr double residual_limit = 1e-9;
 /// Cholesky shift, N eps ||K||_1 unless rounding needs more, moves gamma_j by shift |a_j|^2 gamma_j to first order; the
 /// Rayleigh quotients with the unshifted K remove that order.
 ///
-/// With d = 0 gamma alone is computed. `ladder`: the eigensolvers to try, best first; default: solver_ladder().
+/// With d = 0 gamma alone is computed. options.all_dual costs all eigenvectors of M and 4 N^3 flops, and no memory at
+/// the peak, which is in the eigensolve.
 ///
 /// K may have negative eigenvalues of rounding. spectral takes larger ones too, where the sum of their magnitudes is at
-/// most `negative_mass` of that of all, and solves for the positive part K+ = W W^T, the nearest semidefinite matrix.
+/// most negative_mass of that of all, and solves for the positive part K+ = W W^T, the nearest semidefinite matrix.
 ///
 /// Collective. @throws CollectiveError(input) when d is above the number of positive modes, saying how many there are;
 /// also when K is zero or not finite; (numerical) when K is not positive semidefinite, or a result fails its checks.
 /// Cost: cholesky 0.67 N^3 flops and one eigensolve for d vectors; spectral one more eigensolve for all N vectors and 2
 /// N^3. Memory per rank beyond k, in local matrices of 8 N^2 / P bytes: W, M, Z and the eigensolver's workspace
 /// (contrastive_matrices). Source: Simon et al. 2023, section 5 and Prop. 5.1.
-[[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, Factorisation factorisation,
-                                                 const EigensolverLadder& ladder = std::nullopt,
-                                                 const Pairing& pairing = {}, double negative_mass = 0);
+[[nodiscard]] ContrastiveModes contrastive_modes(const DistMatrix& k, std::int64_t d, const DirectOptions& options);
 
 /// The d leading modes from explicit features, K = X X^T with the samples of `own` as this rank's rows of X, of which
 /// there are N over all ranks: Gamma = (1/c) X^T B X is m x m, and with Gamma g = gamma g, |g| = 1, K a = X g,
@@ -130,6 +159,7 @@ using ProductWithK = std::function<void(MatrixView<const double>, MatrixView<dou
 
 /// Predicted work in units of one flop of a large matrix product, to choose between them: measured in
 /// docs/performance.md.
+[[nodiscard]] double eigensolve_cost(std::int64_t order, std::int64_t vectors);
 [[nodiscard]] double direct_cost(std::int64_t samples, Factorisation factorisation);
 [[nodiscard]] double krylov_cost(std::int64_t samples, std::int64_t modes);
 [[nodiscard]] double primal_cost(std::int64_t samples, std::int64_t features);

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "solve_config.hpp"
+#include "stepwise/dist/communicator.hpp"
+
+namespace stepwise {
+
+/// What the modes depend on, with every "auto" resolved: what a checkpoint must agree in with the run that goes on from
+/// it (kept_settings.hpp).
+[[nodiscard]] std::string problem_settings(SolveConfig config, const std::string& method,
+                                           const std::string& convention);
+
+/// Whether --output is the result that these settings would give. Collective.
+[[nodiscard]] bool is_complete(const Communicator& comm, SolveConfig config);
+
+}  // namespace stepwise

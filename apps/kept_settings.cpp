@@ -1,0 +1,101 @@
+#include "kept_settings.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "stepwise/data/npy.hpp"
+#include "stepwise/data/tile_name.hpp"
+#include "stepwise/dist/agree.hpp"
+
+namespace stepwise {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string path_in(const std::string& directory) {
+  return fmt::format("{}/settings.ini", directory);
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream in(path);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+void refuse_other_settings(const std::string& directory, const std::string& settings) {
+  const std::string path = path_in(directory);
+  const std::string there = text_of(path);
+  if (there == settings) return;
+  const auto before = settings_by_name(there);
+  const std::string advice = fmt::format("give the same settings to go on, or remove {} to begin anew", directory);
+  for (const auto& [name, value] : settings_by_name(settings)) {
+    const auto found = before.find(name);
+    const std::string old = found == before.end() ? "missing" : fmt::format("'{}'", found->second);
+    if (found == before.end() || found->second != value) {
+      fail(ExitCode::input, "{}: was made with other settings: {} is {} there and '{}' now; {}", path, name, old, value,
+           advice);
+    }
+  }
+  fail(ExitCode::input, "{}: was made with other settings; {}", path, advice);
+}
+
+}  // namespace
+
+std::string settings_text(const std::vector<Option>& options, const std::function<bool(const std::string&)>& matters) {
+  std::vector<Option> chosen;
+  std::copy_if(options.begin(), options.end(), std::back_inserter(chosen),
+               [&](const Option& option) { return matters(option.name); });
+  return config_text(chosen);
+}
+
+std::map<std::string, std::string> settings_by_name(const std::string& text) {
+  std::map<std::string, std::string> settings;
+  std::istringstream in(text);
+  std::string section;
+  for (std::string line; std::getline(in, line);) {
+    const auto equals = line.find(" =");
+    if (line.starts_with('[')) section = line.substr(1, line.find(']') - 1) + ".";
+    if (line.starts_with('[') || equals == std::string::npos) continue;
+    const std::size_t begin = line.starts_with("# ") ? 2 : 0;
+    settings[section + line.substr(begin, equals - begin)] = line.substr(std::min(line.size(), equals + 3));
+  }
+  return settings;
+}
+
+void claim_directory(const Communicator& comm, const std::string& directory, const std::string& settings) {
+  attempt_on_root(comm, [&] {
+    std::error_code error;
+    fs::create_directories(directory, error);
+    if (error || !fs::is_directory(directory)) {
+      fail(ExitCode::io, "{}: cannot be made a directory to keep work in: {}", directory,
+           error ? error.message() : "something else is there");
+    }
+    if (is_claimed(directory)) return refuse_other_settings(directory, settings);
+    for (const auto& entry : fs::directory_iterator(directory)) {
+      const std::string name = entry.path().filename().string();
+      if (is_left_over(name)) continue;
+      fail(ExitCode::input, "{}: has no settings.ini of an earlier run, but {}: remove it, or choose another directory",
+           directory, name);
+    }
+    write_whole(path_in(directory), settings);
+  });
+}
+
+bool is_claimed(const std::string& directory) {
+  std::error_code ignored;
+  return fs::exists(path_in(directory), ignored);
+}
+
+void release_directory(const std::string& directory) {
+  std::error_code ignored;
+  fs::remove(path_in(directory), ignored);
+  fs::remove(directory, ignored);
+}
+
+}  // namespace stepwise

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "stepwise/cli/options.hpp"
+#include "stepwise/dist/communicator.hpp"
+
+namespace stepwise {
+
+// A directory in which a run keeps its work for the next one holds, in settings.ini, what that work depends on: only
+// the same problem may go on from it.
+
+/// The options that `matters` says yes to, as a configuration file.
+[[nodiscard]] std::string settings_text(const std::vector<Option>& options,
+                                        const std::function<bool(const std::string&)>& matters);
+
+/// Values of such a text by name, "section.key".
+[[nodiscard]] std::map<std::string, std::string> settings_by_name(const std::string& text);
+
+/// Makes `directory` with `settings` in it, or finds the one that an earlier run has left, whose settings must be the
+/// same. Collective. @throws CollectiveError(input) naming the first setting that differs, or what else is in the
+/// directory; (io).
+void claim_directory(const Communicator& comm, const std::string& directory, const std::string& settings);
+
+/// Whether an earlier run has claimed it. Local.
+[[nodiscard]] bool is_claimed(const std::string& directory);
+
+/// Removes the settings, and the directory if nothing else is left in it. Local.
+void release_directory(const std::string& directory);
+
+}  // namespace stepwise
