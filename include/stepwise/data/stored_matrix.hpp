@@ -29,8 +29,8 @@ struct StoredMatrix {
 
 /// The N x N kernel matrix at `path` (in HDF5: dataset /kernel/train unless `path` names another). Checks what the
 /// headers say; the numbers are not looked at. Local.
-/// @throws Error(input) naming the file: missing, of another kind or type, not a square matrix whose order is a multiple
-/// of `views`, tiles that are missing or do not fit.
+/// @throws Error(input) naming the file: missing, of another kind or type, not a square matrix whose order is a
+/// multiple of `views`, tiles that are missing or do not fit.
 [[nodiscard]] StoredMatrix open_kernel_matrix(const std::string& path, std::int64_t views = 2);
 
 /// The kernel between test samples (rows) and `order` training samples (columns): at `test_path`, or where that is
