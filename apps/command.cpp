@@ -146,6 +146,7 @@ std::vector<Command> all_commands() {
 
 SectionTitles section_titles() {
   return {{"", "General"},
+          {"output", "how the file is laid out, and what else is kept in it"},
           {"data", "what is read: positive pairs and test samples"},
           {"views", "how views are made of an image"},
           {"kernel", "which kernel, of which network"},

@@ -183,6 +183,9 @@ void embed_samples(const Communicator& comm, EmbedConfig config, const RunConfig
     batches = attempt(comm, [&] { return std::vector{chosen_samples(config, problem, source)}; });
   }
 
+  report.start({fmt::format("embeddings by {} modes of {} samples of {} numbers", model.modes, problem.samples,
+                            problem.features),
+                problem.convention});
   const Samples own = load_share(problem);
   ResultFile file(comm, config.output, config.force, file_layout(run));
   report.start({fmt::format("embeddings by {}", config.model), problem.convention});

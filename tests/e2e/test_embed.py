@@ -155,7 +155,7 @@ class Embed(ProgramTest):
             # Not on one rank: a process begins with the peak of the one that started it, here Python with NumPy.
             run = launch(["embed", "--model", model, "--data.path", path, "--output", f"{path}.out"], ranks=2)
             self.assertEqual(run.code, DONE, str(run))
-            peaks.append(float(re.search(r"peak memory ([\d.]+) MiB on one", run.stdout)[1]))
+            peaks.append(float(re.search(r"peak memory per rank (?:[\d.]+ MiB to )?([\d.]+) MiB", run.stdout)[1]))
         numbers = 8 * 600_000 / 2**20  # of the samples, the scale of a dimension
         self.assertLess(peaks[1] - peaks[0], numbers + 6, "embeddings and inputs are 41 MiB")
 
@@ -224,6 +224,7 @@ class Refusals(RefusalTest):
         self.refuse([*self.words, "--data.source", "test", "--data.count", 2], "--data.count")
         self.refuse([*self.words, "--data.source", "training", "--data.path", few], "--training-path")
         self.refuse([*self.words, "--data.path", few, "--data.part", "train"], "--data.part")
+        self.refuse([*self.words, "--data.path", few, "--checkpoint", self.folder / "kept"], "no checkpoints")
         self.refuse([*self.words, "--data.path", few, "--time", "-1"], "--time is '-1'", "final")
         self.refuse([*self.words, "--data.path", few], "is also an input|names an input|input", output=few)
         no_tests = self.solve_file({"data.source": "hdf5", "data.path": self.data, "modes": 2, "data.test": 0})

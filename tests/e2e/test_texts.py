@@ -12,7 +12,7 @@ COMMANDS = re.findall(r"^  stepwise (\w+) \[settings\]", launch(["--help"]).stdo
 OPTION = re.compile(r"^  --([\w.-]+)(?: (\S+))?", re.MULTILINE)
 
 # What is tried in turn until an option takes it. The first is hard on the INI file.
-VALUES = ("a 'b' \"c\" \\ #d; = [e]", "true", "false", "2", "7", "0.125", "1e-3", "01:02:03", "rbf")
+VALUES = ("a 'b' \"c\" \\ #d; = [e]", "true", "false", "2", "7", "0.125", "1e-3", "01:02:03", "rbf", "cb_nodes=2")
 
 
 def options_of_help(command: str) -> dict[str, str]:
