@@ -153,7 +153,6 @@ SectionTitles section_titles() {
           {"kernel-b", "the kernel of view_b, with --data.multimodal"},
           {"solver", "how the modes are computed"},
           {"dynamics", "training in time: when each mode is learned"},
-          {"output", "how the result file is written, and what more goes into it"},
           {"machine", "the machine to plan for; auto: this one, measured"}};
 }
 

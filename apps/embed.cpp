@@ -188,7 +188,6 @@ void embed_samples(const Communicator& comm, EmbedConfig config, const RunConfig
                 problem.convention});
   const Samples own = load_share(problem);
   ResultFile file(comm, config.output, config.force, file_layout(run));
-  report.start({fmt::format("embeddings by {}", config.model), problem.convention});
   Attributes attributes =
       run_attributes(comm, {"stepwise-embeddings", command, config_text(embed_options(config)), model.config.seed});
   attributes.insert(attributes.end(), {{"model", config.model},
