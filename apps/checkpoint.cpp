@@ -135,6 +135,7 @@ std::optional<KrylovResume> Checkpoint::krylov(std::int64_t samples, std::int64_
     file->rows("/q", own, q);
     file->rows("/kq", own, kq);
   };
+  begin_ = resume.state.counts;
   report_.note(fmt::format("going on from {}: {} vectors of the Krylov basis", path(krylov_name), sizes.at(3)));
   kept_ = krylov_name;
   return resume;
@@ -153,7 +154,9 @@ KrylovSafePoint Checkpoint::krylov_safe_point(std::int64_t samples, std::int64_t
       file.rows("/q", samples, own, q);
       file.rows("/kq", samples, own, kq);
     });
-    if (wanted == Wish::stop) stop_together(comm_);
+    if (wanted != Wish::stop) return;
+    if (state.counts == begin_) no_further_ = "the time did not suffice for one pass over K";
+    stop_together(comm_);
   };
 }
 
@@ -175,16 +178,17 @@ DirectSafePoints Checkpoint::direct(const std::string& method) {
     return true;
   };
   points.before_eigensolve = [this, name](const Factor* factor, double seconds) {
-    const bool enough = fits(seconds);
-    if (!enough) {
-      report_.note(
-          fmt::format("the eigensolve takes about {:.0f} s and cannot be interrupted, {:.0f} s are left: not "
-                      "begun",
-                      seconds, limit_.seconds_left()));
-      request_stop();
+    const bool there = has(name);
+    if (!fits(seconds)) {
+      const std::string why =
+          fmt::format("the eigensolve would take about {:.0f} s of the {:.0f} s left, and cannot be interrupted",
+                      seconds, limit_.seconds_left());
+      report_.note(why + ": not begun");
+      if (there || factor == nullptr) no_further_ = why;
+      limit_.give_up();
     }
     const Wish wanted = wish();
-    if (factor != nullptr && wanted != Wish::nothing && !has(name)) {
+    if (factor != nullptr && wanted != Wish::nothing && !there) {
       write(name, [&](CheckpointWriter& file) {
         file.matrix("/w", factor->w);
         file.numbers("/shift", std::vector<double>{factor->shift});
@@ -217,6 +221,10 @@ std::string Checkpoint::farewell(const std::string& command) const {
   const std::string cause = limit_.cause();
   const bool told = !claimed_ || command.find("--restart") != std::string::npos;
   const std::string next = fmt::format("{}{}", command, told ? "" : " --restart " + directory_);
+  if (!no_further_.empty()) {
+    return fmt::format("by {}: {}. {} is as it was; give it more time or ranks:\n  {}", cause, no_further_, directory_,
+                       next);
+  }
   if (kept_.empty()) return fmt::format("by {}; there was nothing to keep yet. Start again with:\n  {}", cause, next);
   return fmt::format("by {}; {} has {}. Go on with:\n  {}", cause, directory_, kept_, next);
 }

@@ -70,9 +70,11 @@ class Checkpoint {
   bool claimed_ = false;  // this run may write there
   int lock_ = -1;         // rank 0's descriptor
   double interval_ = 0;
-  Stopwatch since_;   // the last checkpoint
-  double cost_ = 0;   // seconds that it took
-  std::string kept_;  // what is there, in words
+  Stopwatch since_;                  // the last checkpoint
+  double cost_ = 0;                  // seconds that it took
+  std::vector<std::int64_t> begin_;  // counts of the Krylov state that this run went on from
+  std::string no_further_;           // why it was stopped in that state, if it was
+  std::string kept_;                 // what is there, in words
 };
 
 }  // namespace stepwise

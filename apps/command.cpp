@@ -42,11 +42,12 @@ constexpr const char* embed_usage =
     "The training data must still be where they were, or where --training-path says.\n";
 
 constexpr const char* plan_usage =
-    "stepwise plan: memory, time and I/O of every method for the settings of solve, on this machine or another\n"
+    "stepwise plan: memory, time and I/O of every method for the settings of solve, here or elsewhere\n"
     "\n"
     "  stepwise plan --data.pairs 20000 --kernel.depth 3 --modes 50\n"
-    "  stepwise plan --data.pairs 500000 --sample-shape 3072 --modes 100 --machine.nodes 16 --machine.cores 128 \\\n"
-    "      --machine.memory 512GiB --machine.gflops-per-core 30 --machine.memory-bandwidth 350\n";
+    "  stepwise plan --data.pairs 500000 --sample-shape 3072 --modes 100 --machine.nodes 16 \\\n"
+    "      --machine.cores 128 --machine.memory 512GiB --machine.gflops-per-core 30 \\\n"
+    "      --machine.memory-bandwidth 350\n";
 
 struct SolveSettings {
   SolveConfig solve;
@@ -115,7 +116,12 @@ Command embed_command() {
           "embeddings of new samples with the modes of a result file",
           embed_usage,
           [settings] { return with_run_options(embed_options(settings->embed), settings->run); },
-          [settings] { check_consistency(settings->embed); },
+          [settings] {
+            if (!settings->run.checkpoint.empty() || !settings->run.restart.empty()) {
+              fail(ExitCode::input, "stepwise embed keeps no checkpoints: leave --checkpoint and --restart out");
+            }
+            check_consistency(settings->embed);
+          },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
             embed_samples(comm, settings->embed, settings->run, command_line, report);

@@ -160,12 +160,14 @@ void embed_samples(const Communicator& comm, EmbedConfig config, const RunConfig
   InputFile stored(comm, config.model);
   StoredModel model = read_model(comm, stored, config.model);
   if (config.data.source != "test") model.config.data.test = 0;
+  const bool own_samples = config.data.source == "test" || config.data.source == "training";
+  if (!own_samples) look_behind_stored_kernel(comm, model);
   const PairSource pairs = report.stage("open training data", 0, [&](const auto&) {
     return open_training_pairs(comm, stored, model, config.training_path);
   });
   const Problem problem = pose(comm, model.config, pairs);
   attempt(comm, [&] {
-    if (problem.convention != model.kernel_convention) {
+    if (!model.kernel_convention.empty() && problem.convention != model.kernel_convention) {
       fail(ExitCode::input, "--model {}: was made with the kernel '{}', its settings now mean '{}'", config.model,
            model.kernel_convention, problem.convention);
     }
@@ -190,9 +192,9 @@ void embed_samples(const Communicator& comm, EmbedConfig config, const RunConfig
   ResultFile file(comm, config.output, config.force, file_layout(run));
   Attributes attributes =
       run_attributes(comm, {"stepwise-embeddings", command, config_text(embed_options(config)), model.config.seed});
-  attributes.insert(attributes.end(), {{"model", config.model},
-                                       {"kernel_convention", model.kernel_convention},
-                                       {"sign_convention", model.sign_convention}});
+  attributes.insert(
+      attributes.end(),
+      {{"model", config.model}, {"kernel_convention", problem.convention}, {"sign_convention", model.sign_convention}});
   if (config.time) attributes.emplace_back("time", *config.time);
   file.attributes("/", attributes);
   std::vector<std::int64_t> modes(static_cast<std::size_t>(model.modes));

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "matrix_config.hpp"
 #include "stepwise/cli/options.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/theory/timescales.hpp"
@@ -59,6 +60,27 @@ StoredModel read_model(const Communicator& comm, InputFile& file, const std::str
   return model;
 }
 
+void look_behind_stored_kernel(const Communicator& comm, StoredModel& model) {
+  if (model.config.kernel.type != "precomputed") return;
+  std::string path = model.config.kernel.path;  // FILE or FILE:/dataset
+  if (const auto colon = path.find(".h5:"); colon != std::string::npos) path.resize(colon + 3);
+  if (!path.ends_with(".h5")) return;
+  const Attributes attributes = InputFile(comm, path).attributes("/");
+  if (text_of(attributes, "schema_name") != "stepwise-kernel") return;
+  model.config = attempt(comm, [&] {
+    KernelConfig made_by;
+    std::vector<Option> options = kernel_command_options(made_by);
+    read_settings(text_of(attributes, "configuration"), path + ": configuration", options);
+    SolveConfig config = made_by.problem;
+    config.modes = model.config.modes;
+    config.data.test = 0;
+    config.kernel.normalise = config.kernel.normalise || model.config.kernel.normalise;
+    config.kernel.centre = model.config.kernel.centre;
+    return config;
+  });
+  model.kernel_convention.clear();
+}
+
 PairSource open_training_pairs(const Communicator& comm, InputFile& file, StoredModel& model,
                                const std::string& moved_to) {
   SolveConfig& config = model.config;
@@ -89,6 +111,8 @@ PairSource open_training_pairs(const Communicator& comm, InputFile& file, Stored
   });
   if (file.contains("/data/channel_mean")) {
     set_standardisation(pairs, {file.numbers("/data/channel_mean"), file.numbers("/data/channel_deviation")});
+  } else if (config.data.standardize.value_or(false)) {
+    standardise_pairs(comm, pairs);
   }
   return pairs;
 }

@@ -151,6 +151,10 @@ void TimeLimit::keep_free(double seconds) {
   arm();
 }
 
+void TimeLimit::give_up() const {
+  on_signal(SIGALRM);
+}
+
 std::string TimeLimit::cause() const {
   switch (first_signal.load()) {
     case SIGUSR1:

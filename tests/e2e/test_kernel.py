@@ -197,7 +197,7 @@ class Refused(RefusalTest):
     def test_directory_of_somebody_else(self) -> None:
         (self.out / "result.h5.tiles").mkdir()
         (self.out / "result.h5.tiles" / "thesis.tex").touch()
-        self.refuse(["kernel", "--data.pairs", 5], "thesis.tex", "is not a directory of tiles")
+        self.refuse(["kernel", "--data.pairs", 5], "thesis.tex", "no settings.ini of an earlier run")
         (self.out / "file.h5.tiles").touch()
         self.refuse(["kernel", "--data.pairs", 5], r"file\.h5\.tiles", output=self.out / "file.h5", code=IO)
 

@@ -34,6 +34,8 @@ class TimeLimit {
   [[nodiscard]] double reserve() const noexcept { return reserve_; }
   /// Makes the reserve at least so long: what it takes is known better by now.
   void keep_free(double seconds);
+  /// Requests the stop now: what comes next does not fit into the time that is left.
+  void give_up() const;
   /// "signal SIGUSR1", "the end of the wall time": what has requested the stop on this rank.
   [[nodiscard]] std::string cause() const;
 
