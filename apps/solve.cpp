@@ -160,6 +160,7 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
   if (const auto* rows = std::get_if<IndexPairs>(&pairs)) {
     problem.stored_trace = report.stage("check the stored kernel", 0,
                                         [&](const auto&) { return check_stored_kernel(comm, config, *rows); });
+    report.moved(static_cast<double>(rows->train->rows * rows->train->cols * (rows->train->single ? 4 : 8)));
     if (config.kernel.normalise) problem.stored_trace = static_cast<double>(problem.samples);
   }
   const SolveResult result = [&] {

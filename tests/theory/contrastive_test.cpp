@@ -75,6 +75,40 @@ TEST(Contrastive, AlmostAllModesPassTheirChecks) {
   }
 }
 
+TEST(Contrastive, GoesOnFromItsFactorBitByBit) {
+  const Pairs pairs = random_pairs(16, 5, .3);
+  for (const auto& grid : every_grid()) {
+    for (const auto method : both) {
+      const DistMatrix k = kernel_matrix(RbfKernel{2}, pairs, grid);
+      const auto whole = contrastive_modes(k, 3, {method});
+      std::optional<Factor> kept;
+      int eigensolves = 0;
+      DirectOptions first{method};
+      first.safe_points.before_eigensolve = [&](const Factor* factor, double seconds) {
+        ++eigensolves;
+        EXPECT_GT(seconds, 0);
+        if (factor == nullptr) return;
+        kept.emplace(Factor{factor->w.clone(), factor->shift, factor->eigenvalues});
+        throw CollectiveError(ExitCode::stopped, "here");
+      };
+      EXPECT_THROW((void)contrastive_modes(k, 3, first), CollectiveError);
+      EXPECT_EQ(eigensolves, method == Factorisation::cholesky ? 1 : 2);
+      ASSERT_TRUE(kept.has_value());
+      DirectOptions second{method};
+      second.safe_points.resume = [&](Factor& factor) {
+        factor = std::move(*kept);
+        return true;
+      };
+      const auto resumed = contrastive_modes(k, 3, second);
+      EXPECT_EQ(resumed.gamma, whole.gamma);
+      EXPECT_EQ(resumed.dual.data, whole.dual.data);
+      EXPECT_EQ(resumed.kernel_dual.data, whole.kernel_dual.data);
+      EXPECT_EQ(direct(resumed).shift, direct(whole).shift);
+      EXPECT_EQ(direct(resumed).kernel_eigenvalues, direct(whole).kernel_eigenvalues);
+    }
+  }
+}
+
 TEST(Contrastive, PositiveDefiniteKernelsHaveInertiaNN) {
   const Pairs pairs = random_pairs(15, 6, .3);
   for (const auto method : both) {
