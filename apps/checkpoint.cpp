@@ -62,7 +62,12 @@ Checkpoint::Checkpoint(const Communicator& comm, const RunConfig& run, const std
       interval_(run.checkpoint_interval) {
   if (!named_) directory_ = output + ".checkpoint";
   attempt_on_root(comm_, [&] {
-    if (run.restart.empty() && is_claimed(directory_)) {
+    std::error_code ignored;
+    if (fs::weakly_canonical(directory_, ignored) == fs::weakly_canonical(output, ignored)) {
+      fail(ExitCode::input, "--{} {}: is also --output; choose another directory",
+           run.restart.empty() ? "checkpoint" : "restart", directory_);
+    }
+    if (run.restart.empty() && has_work(directory_)) {
       fail(ExitCode::input, "{}: holds the checkpoint of an earlier run: go on from it with --restart {}, or remove it",
            directory_, directory_);
     }
@@ -71,6 +76,7 @@ Checkpoint::Checkpoint(const Communicator& comm, const RunConfig& run, const std
 }
 
 Checkpoint::~Checkpoint() {
+  if (lock_ >= 0 && kept_.empty() && !has_work(directory_)) release_directory(directory_);
   if (lock_ >= 0) close(lock_);
 }
 
@@ -89,11 +95,13 @@ bool Checkpoint::has(const std::string& name) const {
 
 void Checkpoint::claim() {
   if (claimed_) return;
-  claim_directory(comm_, directory_, settings_);
   attempt_on_root(comm_, [&] {
+    std::error_code ignored;
+    fs::create_directories(directory_, ignored);  // what is wrong claim_directory() tells
     lock_ = lock_directory(directory_);
     remove_partial(directory_);
   });
+  claim_directory(comm_, directory_, settings_);
   claimed_ = true;
 }
 
@@ -217,16 +225,20 @@ void Checkpoint::keep(const std::string& method, const ContrastiveModes& modes) 
   write(modes_name, [&](CheckpointWriter& file) { write_modes(file, method, modes); });
 }
 
+std::string Checkpoint::advice(const std::string& command) const {
+  const bool told = !claimed_ || command.find("--restart") != std::string::npos;
+  return fmt::format("go on, under mpirun or srun as before, with:\n  {}{}", command,
+                     told ? "" : " --restart " + directory_);
+}
+
 std::string Checkpoint::farewell(const std::string& command) const {
   const std::string cause = limit_.cause();
-  const bool told = !claimed_ || command.find("--restart") != std::string::npos;
-  const std::string next = fmt::format("{}{}", command, told ? "" : " --restart " + directory_);
   if (!no_further_.empty()) {
-    return fmt::format("by {}: {}. {} is as it was; give it more time or ranks:\n  {}", cause, no_further_, directory_,
-                       next);
+    return fmt::format("by {}: {}. {} is as it was; give it more time or ranks, and {}", cause, no_further_, directory_,
+                       advice(command));
   }
-  if (kept_.empty()) return fmt::format("by {}; there was nothing to keep yet. Start again with:\n  {}", cause, next);
-  return fmt::format("by {}; {} has {}. Go on with:\n  {}", cause, directory_, kept_, next);
+  if (kept_.empty()) return fmt::format("by {}; there was nothing to keep yet; {}", cause, advice(command));
+  return fmt::format("by {}; {} has {}; {}", cause, directory_, kept_, advice(command));
 }
 
 void Checkpoint::remove() {

@@ -44,6 +44,8 @@ class Checkpoint {
   /// Whatever the time.
   void keep(const std::string& method, const ContrastiveModes& modes);
 
+  /// How to go on after a failure; `command` is the command line.
+  [[nodiscard]] std::string advice(const std::string& command) const;
   /// What the user needs to know after a stop; `command` is the command line.
   [[nodiscard]] std::string farewell(const std::string& command) const;
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
+#include <map>
 #include <string_view>
 
 #include "kept_settings.hpp"
@@ -22,17 +22,18 @@ bool matters(const std::string& name) {
   return std::find(immaterial.begin(), immaterial.end(), name) == immaterial.end() && !name.starts_with("output.");
 }
 
-/// The settings that made the result file; nothing if it is none. Collective.
-std::string configuration_of(const Communicator& comm, const std::string& path) {
+/// The texts that a result file is described by; nothing if it is none. Collective.
+std::map<std::string, std::string> texts_of(const Communicator& comm, const std::string& path) {
   try {
+    std::map<std::string, std::string> texts;
     for (const auto& [name, value] : InputFile(comm, path).attributes("/")) {
-      const auto* text = std::get_if<std::string>(&value);
-      if (name == "configuration" && text != nullptr) return *text;
+      if (const auto* text = std::get_if<std::string>(&value)) texts.emplace(name, *text);
     }
+    return texts;
   } catch (const CollectiveError&) {
     // Another kind of file, or a damaged one: check_output() says that it is in the way.
   }
-  return "";
+  return {};
 }
 
 }  // namespace
@@ -42,15 +43,15 @@ std::string problem_settings(SolveConfig config, const std::string& method, cons
   config.solver.method = method;
   const auto options = solve_options(config);
   // The predicted trajectory is computed anew each time.
-  return settings_text(options,
-                       [](const std::string& name) { return matters(name) && !name.starts_with("dynamics."); }) +
-         fmt::format("convention = {}\ninputs_checksum = {}\n", convention, inputs);
+  const auto depends = [](const std::string& name) { return matters(name) && !name.starts_with("dynamics."); };
+  return fmt::format("kernel_convention = {}\ninputs_checksum = {}\n", convention, inputs) +
+         settings_text(options, depends);
 }
 
-bool is_complete(const Communicator& comm, SolveConfig config) {
-  const std::string made_with = configuration_of(comm, config.output);
-  if (made_with.empty()) return false;
-  const auto before = settings_by_name(made_with);
+bool is_complete(const Communicator& comm, SolveConfig config, const std::string& inputs) {
+  auto texts = texts_of(comm, config.output);
+  if (config.force || texts["schema_name"] != "stepwise-result" || texts["inputs_checksum"] != inputs) return false;
+  const auto before = settings_by_name(texts["configuration"]);
   for (const auto& [name, value] : settings_by_name(settings_text(solve_options(config), matters))) {
     if (name == "solver.method" && value == "auto") continue;  // the file has the one that was chosen
     const auto found = before.find(name);

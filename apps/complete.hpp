@@ -12,7 +12,7 @@ namespace stepwise {
 [[nodiscard]] std::string problem_settings(SolveConfig config, const std::string& method, const std::string& convention,
                                            const std::string& inputs);
 
-/// Whether --output is the result that these settings would give. Collective.
-[[nodiscard]] bool is_complete(const Communicator& comm, SolveConfig config);
+/// Whether --output is the result that these settings and samples would give. Collective.
+[[nodiscard]] bool is_complete(const Communicator& comm, SolveConfig config, const std::string& inputs);
 
 }  // namespace stepwise

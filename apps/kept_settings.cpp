@@ -34,13 +34,18 @@ void refuse_other_settings(const std::string& directory, const std::string& sett
   if (there == settings) return;
   const auto before = settings_by_name(there);
   const std::string advice = fmt::format("give the same settings to go on, or remove {} to begin anew", directory);
+  constexpr const char* inputs = "inputs_checksum";  // differs with many settings, which are then what to name
   for (const auto& [name, value] : settings_by_name(settings)) {
+    if (name == inputs) continue;
     const auto found = before.find(name);
     const std::string old = found == before.end() ? "missing" : fmt::format("'{}'", found->second);
     if (found == before.end() || found->second != value) {
       fail(ExitCode::input, "{}: was made with other settings: {} is {} there and '{}' now; {}", path, name, old, value,
            advice);
     }
+  }
+  if (before.contains(inputs) && before.at(inputs) != settings_by_name(settings)[inputs]) {
+    fail(ExitCode::input, "{}: was made of other samples: the data have changed since; {}", path, advice);
   }
   fail(ExitCode::input, "{}: was made with other settings; {}", path, advice);
 }
@@ -76,20 +81,26 @@ void claim_directory(const Communicator& comm, const std::string& directory, con
       fail(ExitCode::io, "{}: cannot be made a directory to keep work in: {}", directory,
            error ? error.message() : "something else is there");
     }
-    if (is_claimed(directory)) return refuse_other_settings(directory, settings);
+    if (has_work(directory)) return refuse_other_settings(directory, settings);
     for (const auto& entry : fs::directory_iterator(directory)) {
       const std::string name = entry.path().filename().string();
-      if (is_left_over(name)) continue;
-      fail(ExitCode::input, "{}: has no settings.ini of an earlier run, but {}: remove it, or choose another directory",
+      if (is_left_over(name) || entry.path() == path_in(directory)) continue;
+      fail(ExitCode::input,
+           "{}: is no directory of this program's: it has no settings.ini of an earlier run, but {}; "
+           "choose another one",
            directory, name);
     }
     write_whole(path_in(directory), settings);
   });
 }
 
-bool is_claimed(const std::string& directory) {
-  std::error_code ignored;
-  return fs::exists(path_in(directory), ignored);
+bool has_work(const std::string& directory) {
+  std::error_code error;
+  if (!fs::exists(path_in(directory), error)) return false;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    if (entry.path() != path_in(directory) && !is_left_over(entry.path().filename().string())) return true;
+  }
+  return false;
 }
 
 void release_directory(const std::string& directory) {

@@ -20,13 +20,13 @@ namespace stepwise {
 /// Values of such a text by name, "section.key".
 [[nodiscard]] std::map<std::string, std::string> settings_by_name(const std::string& text);
 
-/// Makes `directory` with `settings` in it, or finds the one that an earlier run has left, whose settings must be the
+/// Makes `directory` with `settings` in it, or finds the one with work of an earlier run, whose settings must be the
 /// same. Collective. @throws CollectiveError(input) naming the first setting that differs, or what else is in the
 /// directory; (io).
 void claim_directory(const Communicator& comm, const std::string& directory, const std::string& settings);
 
-/// Whether an earlier run has claimed it. Local.
-[[nodiscard]] bool is_claimed(const std::string& directory);
+/// Whether an earlier run has claimed it, and left more than its settings. Local.
+[[nodiscard]] bool has_work(const std::string& directory);
 
 /// Removes the settings, and the directory if nothing else is left in it. Local.
 void release_directory(const std::string& directory);

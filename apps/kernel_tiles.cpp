@@ -52,7 +52,8 @@ bool is_good(const TilePlan& plan, const TileJob& job) {
   try {
     const NpyHeader header = read_npy_header(path);
     return header.type == (plan.single ? "<f4" : "<f8") && !header.fortran_order &&
-           header.shape == std::vector{row_range(plan, job).size(), col_range(plan, job).size()};
+           header.shape == std::vector{row_range(plan, job).size(), col_range(plan, job).size()} &&
+           is_undamaged_npy(path);
   } catch (const Error&) {
     return false;  // damaged, so it is made anew
   }
@@ -171,9 +172,11 @@ void open_tile_directory(const Communicator& comm, const TilePlan& plan, const s
 
 std::vector<TileJob> missing_tiles(const Communicator& comm, const TilePlan& plan) {
   const std::vector<TileJob> jobs = all_tiles(plan);
-  std::vector<std::int64_t> missing(jobs.size());  // rank 0's view counts
-  attempt_on_root(comm, [&] {
-    for (std::size_t t = 0; t < jobs.size(); ++t) missing[t] = is_good(plan, jobs[t]) ? 0 : 1;
+  std::vector<std::int64_t> missing(jobs.size());  // each rank looks at some
+  attempt(comm, [&] {
+    for (auto t = static_cast<std::size_t>(comm.rank()); t < jobs.size(); t += static_cast<std::size_t>(comm.size())) {
+      missing[t] = is_good(plan, jobs[t]) ? 0 : 1;
+    }
   });
   sum(comm, missing);
   std::vector<TileJob> left;

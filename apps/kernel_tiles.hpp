@@ -37,7 +37,7 @@ void check_space(const Communicator& comm, const TilePlan& plan);
 /// must be what it was. Collective. @throws CollectiveError(input) naming the first setting that differs; (io).
 void open_tile_directory(const Communicator& comm, const TilePlan& plan, const std::string& settings);
 
-/// The tiles that are not there yet, those of another size than they should have among them. Collective.
+/// The tiles that are not there yet, those of another size or checksum than they should have among them. Collective.
 [[nodiscard]] std::vector<TileJob> missing_tiles(const Communicator& comm, const TilePlan& plan);
 
 /// Evaluates and stores `jobs`, each by the rank that is free next, threads sharing a tile. Collective.

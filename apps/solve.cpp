@@ -125,13 +125,10 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
   PairSource pairs =
       report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(config); }); });
   Problem problem = pose(comm, config, pairs);
-  const bool complete = !run.restart.empty() && is_complete(comm, config);
-  if (!run.restart.empty() && !complete) check();
   const std::string method = choose_method(config, problem.samples, problem.features);
   attempt(comm, [&] { check_saving(config, method); });
   check_sizes(config, method, problem.samples, problem.features, problem.grid->shape());
   check_memory(comm, config, method, problem.layout, problem.features);
-  if (!complete) check_room(comm, config.output, saved_bytes(config, problem.samples));
   if (config.solver.check) {
     const std::string second = second_method(config, method);
     const std::string purpose = "--solver.check also solves by ";
@@ -139,6 +136,9 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
     check_memory(comm, config, second, problem.layout, problem.features, purpose);
   }
   const std::string checksum = report.stage("checksum", 0, [&](const auto&) { return inputs_checksum(comm, pairs); });
+  const bool complete = !run.restart.empty() && is_complete(comm, config, checksum);
+  if (!run.restart.empty() && !complete) check();
+  if (!complete) check_room(comm, config.output, saved_bytes(config, problem.samples));
   Checkpoint checkpoint(comm, run, config.output, problem_settings(config, method, problem.convention, checksum), limit,
                         report);
   if (complete) {
@@ -172,11 +172,20 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
     }
   }();
   config.solver.method = result.method;
-  const std::int64_t size = report.stage("write", 0, [&](const auto&) {
+  const auto write = [&](const auto&) {
     return write_result({comm, config, command, pairs, problem.convention, checksum, *problem.grid,
                          problem.layout.rows.block, report, file_layout(run)},
                         result);
-  });
+  };
+  const std::int64_t size = [&] {
+    try {
+      return report.stage("write", 0, write);
+    } catch (const CollectiveError& error) {
+      checkpoint.keep(result.method, result.modes);
+      throw CollectiveError(error.code(),
+                            fmt::format("{}. The modes are kept; {}", error.what(), checkpoint.advice(command)));
+    }
+  }();
   checkpoint.remove();
   report.moved(static_cast<double>(size));
   record(config, result, report);

@@ -13,6 +13,7 @@
 #include "stepwise/cli/run_main.hpp"
 #include "stepwise/cli/stall_watch.hpp"
 #include "stepwise/cli/threads.hpp"
+#include "stepwise/cli/time_limit.hpp"
 
 namespace {
 
@@ -89,6 +90,7 @@ int main(int argc, char** argv) {
       return static_cast<int>(error.code());
     }
   }
+  hold_signals();
   Session session(words);
   return run_main(
       argc, argv,

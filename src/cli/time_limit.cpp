@@ -113,13 +113,16 @@ std::optional<double> slurm_seconds_left() {
   return parse_duration(text);  // UNLIMITED is none
 }
 
+void hold_signals() {
+  handle(SIGUSR1, on_signal);
+}
+
 TimeLimit::TimeLimit(const Communicator& comm, std::optional<double> seconds) {
   std::array<double, 1> left{seconds.value_or(infinite)};
   broadcast(comm, left);
   end_ = now() + left[0];
   // Enough to finish what one thread is at and to write; of a short limit not all of it.
   reserve_ = std::clamp(left[0] / 20, std::min(5.0, left[0] / 2), 120.0);
-  first_signal = 0;
   for (const int number : stopping) handle(number, on_signal);
   handle(SIGALRM, on_signal);
   arm();
@@ -128,7 +131,8 @@ TimeLimit::TimeLimit(const Communicator& comm, std::optional<double> seconds) {
 TimeLimit::~TimeLimit() {
   const itimerval never{};
   setitimer(ITIMER_REAL, &never, nullptr);
-  for (const int number : stopping) handle(number, SIG_DFL);
+  for (const int number : stopping) handle(number, number == SIGUSR1 ? SIG_IGN : SIG_DFL);
+  first_signal = 0;
   handle(SIGALRM, SIG_DFL);
 }
 

@@ -119,9 +119,10 @@ NpyHeader read_npy_header(const std::string& path) {
   return header;
 }
 
-std::string npy_header(std::int64_t rows, std::int64_t cols, bool single) {
+std::string npy_header(std::int64_t rows, std::int64_t cols, bool single, const std::string& comment) {
   std::string dictionary =
       fmt::format("{{'descr': '<f{}', 'fortran_order': False, 'shape': ({}, {}), }}", single ? 4 : 8, rows, cols);
+  if (!comment.empty()) dictionary += " # " + comment;
   const std::size_t before = prefix + 2;
   const std::size_t whole = (before + dictionary.size() + 1 + alignment - 1) / alignment * alignment;
   dictionary.append(whole - before - dictionary.size() - 1, ' ');

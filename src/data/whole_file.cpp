@@ -1,12 +1,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "stepwise/core/error.hpp"
+#include "stepwise/core/hash.hpp"
 #include "stepwise/data/npy.hpp"
 
 namespace stepwise {
@@ -70,6 +74,17 @@ std::string bytes_of(MatrixView<const double> matrix) {
   return bytes;
 }
 
+/// place_hash of every eight bytes, the last ones filled up with zeros.
+std::string checksum_of(std::string_view bytes) {
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < bytes.size(); i += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + i, std::min(sizeof word, bytes.size() - i));
+    total += place_hash(static_cast<std::int64_t>(i / sizeof word), word);
+  }
+  return fmt::format("checksum {:016x}", total);
+}
+
 }  // namespace
 
 void write_whole(const std::string& path, std::string_view bytes) {
@@ -84,9 +99,19 @@ bool is_left_over(const std::string& file_name) {
 
 void write_npy(const std::string& path, MatrixView<const double> matrix, bool single) {
   NewFile file(path);
-  file.write(npy_header(matrix.rows, matrix.cols, single));
-  file.write(single ? bytes_of<float>(matrix) : bytes_of<double>(matrix));
+  const std::string numbers = single ? bytes_of<float>(matrix) : bytes_of<double>(matrix);
+  file.write(npy_header(matrix.rows, matrix.cols, single, checksum_of(numbers)));
+  file.write(numbers);
   file.finish();
+}
+
+bool is_undamaged_npy(const std::string& path) {
+  const NpyHeader header = read_npy_header(path);
+  std::ifstream in(path, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(in)), {});
+  const auto numbers = std::string_view(bytes).substr(std::min(bytes.size(), static_cast<std::size_t>(header.offset)));
+  const auto before = std::string_view(bytes).substr(0, bytes.size() - numbers.size());
+  return before.find(checksum_of(numbers)) != std::string_view::npos;
 }
 
 }  // namespace stepwise

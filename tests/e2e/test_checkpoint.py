@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from support import DONE, INPUT, MPIEXEC, PROGRAM, ProgramTest, launch
+from support import DONE, INPUT, MPIEXEC, PROGRAM, ProgramTest, launch, make_pairs
 
 STOPPED = 75
 # How often runs are killed; scripts that look for rare failures set more.
@@ -186,6 +186,34 @@ class Checkpoint(ProgramTest):
         self.assertEqual(run.code, INPUT, str(run))
         self.assertIn("krylov.h5", run.stderr)
 
+    def test_changed_samples_are_seen(self) -> None:
+        first, second, _ = make_pairs(30, 6)
+        pairs = self.write_pairs(first, second)
+        command = ["solve", "--data.source", "hdf5", "--data.path", pairs, "--kernel.type", "rbf", "--modes", "2",
+                   "--output", self.output, "--restart", self.directory]
+        self.assertEqual(launch(command).code, DONE)
+        self.assertIn("nothing to do", launch(command).stderr)
+        self.write_pairs(second, first + 1)
+        run = launch(command)
+        self.assertEqual(run.code, INPUT, str(run))
+        self.assertIn("exists already", run.stderr)
+        run = launch([*command, "--force"])
+        self.assertEqual(run.code, DONE, str(run))
+        self.assertNotIn("nothing to do", run.stderr)
+        self.assert_tidy()
+
+    def test_a_damaged_tile_is_made_anew(self) -> None:
+        self.stop_when("cholesky", "kernel", 2)
+        tile = next(iter(self.directory.glob("kernel/tile-*.npy")), None)
+        if tile is None:
+            self.skipTest("stopped before the first tile, or after the last")
+        damaged = bytearray(tile.read_bytes())
+        damaged[-3] ^= 0x40
+        tile.write_bytes(damaged)
+        run = launch(self.command("cholesky"), 2)
+        self.assertEqual(run.code, DONE, str(run))
+        self.assert_same(self.undisturbed("cholesky"), False, "damaged tile")
+
     def test_wall_time(self) -> None:
         run = launch([*self.command("none"), "--max-walltime", "00:00:01"], 2)
         self.assertIn(run.code, (DONE, STOPPED), str(run))
@@ -229,6 +257,10 @@ class Checkpoint(ProgramTest):
         run = launch([*self.command("krylov"), "--max-walltime", "soon"], 2)
         self.assertEqual(run.code, INPUT, str(run))
         self.assertIn("HH:MM:SS", run.stderr)
+        run = launch([*PROBLEM, "--output", self.output, "--checkpoint", self.output], 2)
+        self.assertEqual(run.code, INPUT, str(run))
+        self.assertIn("is also --output", run.stderr)
+        self.assertFalse(self.output.exists())
         full = self.folder / "full"
         full.mkdir()
         (full / "thesis.tex").write_text("do not touch")

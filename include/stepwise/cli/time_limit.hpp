@@ -14,6 +14,10 @@ namespace stepwise {
 /// limit. Asks the environment (SLURM_JOB_END_TIME), else squeue, which may take a second. Local.
 [[nodiscard]] std::optional<double> slurm_seconds_left();
 
+/// SIGUSR1 counts from now on, until there is a TimeLimit to ask for what it wants; without this it would kill. Call
+/// before MPI_Init. Local.
+void hold_signals();
+
 /// What may end a run early. While one exists, SIGUSR1, SIGTERM, SIGINT and the approaching end of the wall time
 /// request a stop (core/stop.hpp). The same signal once more, two seconds later or after that, ends the process at once
 /// with exit code 75: by then somebody wants it gone. (Until then it is the same one on another way, as mpirun and srun
@@ -25,7 +29,7 @@ class TimeLimit {
   TimeLimit(const Communicator& comm, std::optional<double> seconds);
   TimeLimit(const TimeLimit&) = delete;
   TimeLimit& operator=(const TimeLimit&) = delete;
-  /// Leaves signals as they are by default.
+  /// Leaves signals as they are by default, but SIGUSR1, which is ignored: the work is done.
   ~TimeLimit();
 
   /// Until the wall time is over; infinite without a limit.

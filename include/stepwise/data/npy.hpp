@@ -27,11 +27,16 @@ struct NpyHeader {
 [[nodiscard]] NpyHeader read_npy_header(const std::string& path);
 
 /// The header of a rows x cols matrix of doubles or floats, row by row; its numbers follow. A multiple of 64 bytes.
-[[nodiscard]] std::string npy_header(std::int64_t rows, std::int64_t cols, bool single);
+[[nodiscard]] std::string npy_header(std::int64_t rows, std::int64_t cols, bool single,
+                                     const std::string& comment = "");
 
 /// Writes a matrix to `path`: to a temporary name beside it, synced to disk, then renamed, so that a file under its
 /// name is whole. Local. @throws Error(io) with the reason, leaving nothing behind.
 void write_npy(const std::string& path, MatrixView<const double> matrix, bool single);
+
+/// Whether a file is what write_npy() wrote: its header holds a checksum of its numbers, as a comment, which NumPy
+/// ignores. False for files of others. Local. @throws Error(input) when it cannot be read.
+[[nodiscard]] bool is_undamaged_npy(const std::string& path);
 
 /// The same for any bytes.
 void write_whole(const std::string& path, std::string_view bytes);
