@@ -225,6 +225,15 @@ void Checkpoint::keep(const std::string& method, const ContrastiveModes& modes) 
   write(modes_name, [&](CheckpointWriter& file) { write_modes(file, method, modes); });
 }
 
+bool Checkpoint::try_to_keep(const std::string& method, const ContrastiveModes& modes) {
+  try {
+    keep(method, modes);
+  } catch (const CollectiveError&) {  // the failure before this one is what the user needs to know
+    return false;
+  }
+  return true;
+}
+
 std::string Checkpoint::advice(const std::string& command) const {
   const bool told = !claimed_ || command.find("--restart") != std::string::npos;
   return fmt::format("go on, under mpirun or srun as before, with:\n  {}{}", command,

@@ -44,6 +44,11 @@ class Checkpoint {
   /// Whatever the time.
   void keep(const std::string& method, const ContrastiveModes& modes);
 
+  /// The same where writing may fail: whether it did not.
+  [[nodiscard]] bool try_to_keep(const std::string& method, const ContrastiveModes& modes);
+
+  /// Whether the user has named the directory.
+  [[nodiscard]] bool named() const noexcept { return named_; }
   /// How to go on after a failure; `command` is the command line.
   [[nodiscard]] std::string advice(const std::string& command) const;
   /// What the user needs to know after a stop; `command` is the command line.

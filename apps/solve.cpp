@@ -181,7 +181,7 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
     try {
       return report.stage("write", 0, write);
     } catch (const CollectiveError& error) {
-      checkpoint.keep(result.method, result.modes);
+      if (!checkpoint.named() || !checkpoint.try_to_keep(result.method, result.modes)) throw;
       throw CollectiveError(error.code(),
                             fmt::format("{}. The modes are kept; {}", error.what(), checkpoint.advice(command)));
     }
