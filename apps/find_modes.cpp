@@ -13,6 +13,7 @@
 #include "stepwise/kernel/kernel_product.hpp"
 #include "stepwise/solve/lanczos.hpp"
 #include "stepwise/theory/embedding.hpp"
+#include "stepwise/theory/mean_pair_kernel.hpp"
 
 namespace stepwise {
 namespace {

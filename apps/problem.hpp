@@ -10,10 +10,10 @@
 #include "solve_config.hpp"
 #include "solve_plan.hpp"
 #include "stepwise/dist/communicator.hpp"
+#include "stepwise/dist/pairing.hpp"
 #include "stepwise/kernel/random_features.hpp"
 #include "stepwise/kernel/samples.hpp"
 #include "stepwise/theory/centring.hpp"
-#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 

@@ -6,9 +6,10 @@
 #include <limits>
 #include <optional>
 
+#include "stepwise/dist/pairing.hpp"
 #include "stepwise/dist/pblas.hpp"
 #include "stepwise/theory/cost.hpp"
-#include "stepwise/theory/pairing.hpp"
+#include "stepwise/theory/mean_pair_kernel.hpp"
 #include "theory/direct.hpp"
 
 namespace stepwise {

@@ -5,7 +5,7 @@
 
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
-#include "stepwise/theory/pairing.hpp"
+#include "stepwise/dist/pairing.hpp"
 
 namespace stepwise {
 namespace {

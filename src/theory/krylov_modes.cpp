@@ -2,8 +2,8 @@
 #include <utility>
 
 #include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/pairing.hpp"
 #include "stepwise/theory/contrastive.hpp"
-#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 

@@ -3,9 +3,10 @@
 
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
+#include "stepwise/dist/pairing.hpp"
 #include "stepwise/dist/pblas.hpp"
 #include "stepwise/theory/contrastive.hpp"
-#include "stepwise/theory/pairing.hpp"
+#include "stepwise/theory/mean_pair_kernel.hpp"
 #include "theory/direct.hpp"
 
 namespace stepwise {

@@ -5,11 +5,12 @@
 #include <vector>
 
 #include "stepwise/dist/block_product.hpp"
+#include "stepwise/dist/pairing.hpp"
 #include "stepwise/kernel/assemble.hpp"
 #include "stepwise/theory/agreement.hpp"
 #include "stepwise/theory/contrastive.hpp"
 #include "stepwise/theory/embedding.hpp"
-#include "stepwise/theory/pairing.hpp"
+#include "stepwise/theory/mean_pair_kernel.hpp"
 #include "support/grids.hpp"
 
 namespace stepwise::test {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -9,6 +10,9 @@
 #include "stepwise/kernel/evaluate.hpp"
 
 namespace stepwise {
+
+/// K V for V as BlockVector stores it, samples numbered pair by pair. Collective.
+using ProductWithK = std::function<void(MatrixView<const double>, MatrixView<double>)>;
 
 /// Products of a kernel matrix with block vectors, of which at most half the matrix is ever stored: every tile stands
 /// for the two places that it has in the symmetric matrix.

@@ -11,10 +11,11 @@
 #include "stepwise/core/timing.hpp"
 #include "stepwise/dist/block_vector.hpp"
 #include "stepwise/dist/dist_matrix.hpp"
+#include "stepwise/dist/pairing.hpp"
+#include "stepwise/kernel/kernel_product.hpp"
 #include "stepwise/kernel/samples.hpp"
 #include "stepwise/solve/eigensolver.hpp"
 #include "stepwise/solve/krylov.hpp"
-#include "stepwise/theory/pairing.hpp"
 
 namespace stepwise {
 
@@ -142,9 +143,6 @@ inline constexpr double residual_limit = 1e-9;
                                             std::int64_t samples, std::int64_t block, std::int64_t d,
                                             const EigensolverLadder& ladder = std::nullopt,
                                             const Pairing& pairing = {});
-
-/// K V for V as BlockVector stores it, samples numbered pair by pair. Collective.
-using ProductWithK = std::function<void(MatrixView<const double>, MatrixView<double>)>;
 
 /// T = (1/c) B K, self-adjoint in the inner product u^T K v.
 [[nodiscard]] KernelOperator contrastive_operator(std::int64_t samples, ProductWithK kernel,
