@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "kernel_tiles.hpp"
+#include "open_data.hpp"
 #include "run_attributes.hpp"
 #include "stepwise/cli/report.hpp"
 #include "stepwise/cli/time_limit.hpp"

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "open_data.hpp"
 #include "solve_plan.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
@@ -73,14 +74,8 @@ PairSource describe_data(SolveConfig& config, const std::string& shape) {
     config.views.crop = 0;
     return pairs;
   }
-  if (config.data.source == "cifar10" && config.data.pairs) {  // as large as the synthetic images
-    SolveConfig same = config;
-    same.data.source = "synthetic";
-    same.data.path.clear();
-    PairSource pairs = open_pairs(same);
-    config.data = {config.data.source, config.data.path, same.data.pairs, same.data.test, same.data.standardize, false};
-    config.views = same.views;
-    return pairs;
+  if (const auto set = image_set_called(config.data.source); set && config.data.pairs) {
+    return draw_pairs(config, usual_shape(*set));
   }
   try {
     return open_pairs(config);

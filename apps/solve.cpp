@@ -8,6 +8,7 @@
 #include "checkpoint.hpp"
 #include "complete.hpp"
 #include "find_modes.hpp"
+#include "open_data.hpp"
 #include "plan.hpp"
 #include "precomputed.hpp"
 #include "problem.hpp"
@@ -147,6 +148,7 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
     return;
   }
   report.start(work_of(problem, method));
+  if (const std::string note = attempt(comm, [&] { return note_on_parts(config); }); !note.empty()) report.note(note);
   const Estimate expected = estimate_run(problem, method);
   report.log().write(
       {LogLevel::info,

@@ -1,6 +1,7 @@
 """Bad input files and impossible requests: the right exit code, one clear message, nothing left behind."""
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import os
 import subprocess
@@ -15,7 +16,7 @@ import numpy as np
 
 from refusal import RefusalTest
 from support import DONE, INPUT, IO, MEMORY, NUMERICAL, ProgramTest, launch, make_pairs, options_of
-from test_images import write_cifar
+from test_images import idx_bytes, write_cifar
 
 
 class Arrays(RefusalTest):
@@ -201,6 +202,46 @@ class Images(RefusalTest):
     def test_crop_larger_than_the_image(self) -> None:
         self.refuse_images("crop", r"\b33\b", r"\b32\b", options={"views.crop": 33}, ranks=(1, 2, 4))
         self.refuse(["solve", "--data.pairs", 8, "--modes", 2, "--views.crop", 500], "crop", "500")
+
+
+class Digits(RefusalTest):
+    def setUp(self) -> None:
+        super().setUp()
+        rng = np.random.default_rng(0)
+        self.pixels, self.labels = idx_bytes(rng.integers(0, 256, (6, 28, 28))), idx_bytes(rng.integers(0, 10, 6))
+        self.digits = self.folder / "digits"
+        self.digits.mkdir()
+        self.write(self.pixels, self.labels)
+
+    def write(self, pixels: bytes, labels: bytes) -> None:
+        (self.digits / "train-images-idx3-ubyte.gz").write_bytes(pixels)
+        (self.digits / "train-labels-idx1-ubyte").write_bytes(labels)
+
+    def refuse_digits(self, *patterns: str, options: Mapping[str, object] = {}, ranks: tuple[int, ...] = (1, 2)) -> None:
+        words = options_of({"data.source": "mnist", "data.path": self.digits, "modes": 2, "kernel.type": "linear", **options})
+        self.refuse(["solve", *words], *patterns, ranks=ranks)
+
+    def test_files(self) -> None:
+        compressed = gzip.compress(self.pixels)
+        other = idx_bytes(np.zeros(5))
+        for patterns, pixels, labels in ((("announces", "truncated"), self.pixels[:-1], self.labels),
+                                         (("begins with", "0x00000803"), self.labels + self.pixels, self.labels),
+                                         (("gzip", "cut off"), compressed[:-50], self.labels),
+                                         (("gzip", "damaged"), compressed[:-8] + bytes(8), self.labels),
+                                         (("5 labels", "6 images"), compressed, other),
+                                         (("labels", "truncated"), compressed, self.labels[:-1]),
+                                         (("is empty",), b"", self.labels)):
+            with self.subTest(patterns=patterns):
+                self.write(pixels, labels)
+                self.refuse_digits("labels-idx1" if "5 labels" in patterns else "train-(images|labels)-idx", *patterns)
+
+    def test_counts(self) -> None:
+        self.refuse_digits(r"\b7\b", r"\b6\b", options={"data.pairs": 7}, ranks=(2,))
+        self.refuse_digits(r"data\.pairs.* 5 ", "only part", options={"data.pairs": 5, "data.test": 2}, ranks=(2,))
+        self.refuse_digits(r"data\.test.* 6 ", options={"data.test": 6}, ranks=(2,))
+
+    def test_crop(self) -> None:
+        self.refuse_digits("crop", r"\b29\b", r"\b28\b", options={"views.crop": 29}, ranks=(2,))
 
 
 class Output(RefusalTest):
