@@ -66,9 +66,6 @@ Option measured_option(std::string name, std::string metavar, std::string help, 
   return auto_option(std::move(name), std::move(metavar), std::move(help), target, 1e-6, 1e12);
 }
 
-/// As many entries at once as `seconds` are worth: kernels differ a millionfold.
-constexpr std::array<std::int64_t, 6> tile_sides{1, 4, 16, 64, 256, 512};
-
 Samples random_samples(std::int64_t features, std::int64_t count, bool two_kinds) {
   std::vector<double> data(static_cast<std::size_t>(features * count));
   for (std::int64_t i = 0; i < count; ++i) {
@@ -78,6 +75,33 @@ Samples random_samples(std::int64_t features, std::int64_t count, bool two_kinds
     if (two_kinds) x[0] = static_cast<double>(i % 2);
   }
   return make_samples(features, std::move(data));
+}
+
+/// The first training samples, or random numbers in their place where only their shape is known.
+Samples probe_samples(const Problem& problem, std::int64_t count) {
+  const auto* arrays = std::get_if<ArrayPairs>(&problem.pairs);
+  if (arrays != nullptr && arrays->path.empty()) {
+    return random_samples(problem.features, count, std::holds_alternative<MultimodalKernel>(problem.kernel));
+  }
+  return load_range(problem, {0, std::min(count, problem.samples)});
+}
+
+/// How long a tile takes when every thread evaluates one: the best of as many as fit into `patience`, since another
+/// process may have had the core for a moment. No sample meets itself where there are enough.
+double tile_seconds(const Kernel& kernel, const Samples& samples, std::int64_t side, double patience) {
+  const std::int64_t other = std::min(side, samples.count - side);
+  double fastest = std::numeric_limits<double>::infinity();
+  const Stopwatch all;
+  do {
+    const Stopwatch one;
+#pragma omp parallel
+    {
+      std::vector<double> tile(static_cast<std::size_t>(side * side));
+      evaluate(kernel, samples, {0, side}, samples, {other, other + side}, {tile.data(), side, side, side});
+    }
+    fastest = std::min(fastest, one.seconds());
+  } while (all.seconds() < patience);
+  return fastest;
 }
 
 }  // namespace
@@ -144,33 +168,27 @@ Machine measure_machine(const Communicator& comm, double seconds) {
   return machine;
 }
 
-double measure_entry(const Communicator& comm, const Kernel& kernel, std::int64_t features, const Machine& machine,
-                     double seconds) {
-  if (std::holds_alternative<PrecomputedKernel>(kernel)) return 100;  // of reading: a few numbers are moved
-  const std::int64_t most_numbers = long_enough(seconds) ? 4'000'000 : 500'000;
-  const double cost = attempt(comm, [&] {
-    double per_entry = 0;
-    for (const std::int64_t side : tile_sides) {
-      const auto entries = static_cast<double>(side * side);
-      if (side > tile_sides.front() && (side * features > most_numbers || per_entry * entries > seconds)) break;
-      const Samples samples = random_samples(features, side, std::holds_alternative<MultimodalKernel>(kernel));
-      // The best of a few, as above.
-      double fastest = std::numeric_limits<double>::infinity();
-      const Stopwatch all;
-      do {
-        const Stopwatch one;
-#pragma omp parallel
-        {
-          std::vector<double> tile(static_cast<std::size_t>(side * side));
-          evaluate(kernel, samples, {0, side}, samples, {0, side}, {tile.data(), side, side, side});
-        }
-        fastest = std::min(fastest, one.seconds());
-      } while (all.seconds() < seconds / static_cast<double>(tile_sides.size()));
-      per_entry = fastest / entries;
-    }
-    return per_entry * machine.flops_per_core;
-  });
-  return mean(comm, cost);
+double entry_seconds(const Problem& problem, double seconds) {
+  return mean(problem.comm, attempt(problem.comm, [&] {
+                constexpr std::int64_t most_numbers = 500'000;
+                constexpr std::int64_t largest = 512;
+                const std::int64_t count = std::clamp(most_numbers / problem.features, std::int64_t{2}, largest);
+                const Samples samples = probe_samples(problem, count);
+                double per_entry = 0;
+                // Twice the side is four times the work.
+                double one = 0;
+                for (std::int64_t side = 1; side <= samples.count && 4 * one <= seconds; side *= 2) {
+                  one = tile_seconds(problem.kernel, samples, side, seconds / 100);
+                  per_entry = one / static_cast<double>(side * side);
+                }
+                return per_entry;
+              }));
+}
+
+double measure_entry(const Problem& problem, const Machine& machine) {
+  constexpr double seconds = 0.2;
+  if (std::holds_alternative<PrecomputedKernel>(problem.kernel)) return 100;  // of reading: a few numbers are moved
+  return entry_seconds(problem, seconds) * machine.flops_per_core;
 }
 
 std::vector<Machine> described_machines(const MachineConfig& c, const Machine& here) {
