@@ -14,10 +14,8 @@ namespace {
 
 /// How long all ranks need for half of the N x N entries.
 double evaluation_seconds(const Problem& problem) {
-  constexpr double enough = 0.2;
   const auto n = static_cast<double>(problem.samples);
-  return entry_seconds(problem, enough) * n * n / 2 /
-         (static_cast<double>(problem.comm.size()) * omp_get_max_threads());
+  return entry_seconds(problem) * n * n / 2 / (static_cast<double>(problem.comm.size()) * omp_get_max_threads());
 }
 
 }  // namespace

@@ -86,21 +86,21 @@ Samples probe_samples(const Problem& problem, std::int64_t count) {
   return load_range(problem, {0, std::min(count, problem.samples)});
 }
 
-/// How long a tile takes when every thread evaluates one: the best of as many as fit into `patience`, since another
-/// process may have had the core for a moment. No sample meets itself where there are enough.
-double tile_seconds(const Kernel& kernel, const Samples& samples, std::int64_t side, double patience) {
-  const std::int64_t other = std::min(side, samples.count - side);
+/// How long a tile takes when every thread evaluates one: the best of a few, since another process may have had the
+/// core for a moment, unless that would take more than `limit`.
+double tile_seconds(const Kernel& kernel, const Samples& samples, Range rows, Range cols, double limit) {
+  constexpr int enough_times = 3;
   double fastest = std::numeric_limits<double>::infinity();
   const Stopwatch all;
-  do {
+  for (int times = 0; times == 0 || (times < enough_times && all.seconds() < limit); ++times) {
     const Stopwatch one;
 #pragma omp parallel
     {
-      std::vector<double> tile(static_cast<std::size_t>(side * side));
-      evaluate(kernel, samples, {0, side}, samples, {other, other + side}, {tile.data(), side, side, side});
+      std::vector<double> tile(static_cast<std::size_t>(rows.size() * cols.size()));
+      evaluate(kernel, samples, rows, samples, cols, {tile.data(), rows.size(), cols.size(), rows.size()});
     }
     fastest = std::min(fastest, one.seconds());
-  } while (all.seconds() < patience);
+  }
   return fastest;
 }
 
@@ -168,27 +168,32 @@ Machine measure_machine(const Communicator& comm, double seconds) {
   return machine;
 }
 
-double entry_seconds(const Problem& problem, double seconds) {
-  return mean(problem.comm, attempt(problem.comm, [&] {
-                constexpr std::int64_t most_numbers = 500'000;
-                constexpr std::int64_t largest = 512;
-                const std::int64_t count = std::clamp(most_numbers / problem.features, std::int64_t{2}, largest);
-                const Samples samples = probe_samples(problem, count);
-                double per_entry = 0;
-                // Twice the side is four times the work.
-                double one = 0;
-                for (std::int64_t side = 1; side <= samples.count && 4 * one <= seconds; side *= 2) {
-                  one = tile_seconds(problem.kernel, samples, side, seconds / 100);
-                  per_entry = one / static_cast<double>(side * side);
-                }
-                return per_entry;
-              }));
+double entry_seconds(const Problem& problem) {
+  constexpr double budget = 0.2;  // seconds
+  constexpr std::int64_t most_numbers = 500'000;
+  // Convolutional kernels evaluate eight columns together, and each group of eight samples with itself.
+  constexpr std::int64_t least_cols = 8;
+  constexpr std::int64_t largest = 512;
+  const double seconds = attempt(problem.comm, [&] {
+    const Samples samples = probe_samples(problem, std::clamp(most_numbers / problem.features, least_cols, largest));
+    double per_entry = 0;
+    const Stopwatch all;
+    for (std::int64_t side = least_cols; side == least_cols || side <= samples.count; side *= 2) {
+      const std::int64_t cols = std::min(side, samples.count);
+      const Range rows{0, std::min(side / 2, samples.count)};
+      const double tile =
+          tile_seconds(problem.kernel, samples, rows, {samples.count - cols, samples.count}, budget / 3);
+      per_entry = tile / static_cast<double>(rows.size() * cols);
+      if (all.seconds() > budget / 4) break;  // the next tile is four times as large
+    }
+    return per_entry;
+  });
+  return mean(problem.comm, seconds);
 }
 
 double measure_entry(const Problem& problem, const Machine& machine) {
-  constexpr double seconds = 0.2;
   if (std::holds_alternative<PrecomputedKernel>(problem.kernel)) return 100;  // of reading: a few numbers are moved
-  return entry_seconds(problem, seconds) * machine.flops_per_core;
+  return entry_seconds(problem) * machine.flops_per_core;
 }
 
 std::vector<Machine> described_machines(const MachineConfig& c, const Machine& here) {

@@ -37,10 +37,10 @@ struct MachineConfig {
 [[nodiscard]] Machine measure_machine(const Communicator& comm, double seconds);
 
 /// Seconds that a core needs for one entry of the kernel matrix: by tiles of the first samples, larger and larger,
-/// since what is done once for each sample counts less and less, for `seconds` in all at most where one entry takes
-/// less. Collective; the mean over the ranks. Memory per rank: 4 MB for the samples, or two of them, and a tile for
-/// each thread.
-[[nodiscard]] double entry_seconds(const Problem& problem, double seconds);
+/// since what is done once for a sample or a group of rows counts less and less; about 0.2 s, more only where eight
+/// entries take more. Collective; the mean over the ranks. Memory per rank: eight samples or 4 MB, and a tile for each
+/// thread.
+[[nodiscard]] double entry_seconds(const Problem& problem);
 
 /// The same in flops of a large matrix product at the speed measured before. Collective.
 [[nodiscard]] double measure_entry(const Problem& problem, const Machine& machine);

@@ -158,6 +158,16 @@ class Resume(KernelTest):
         self.assertRegex(run.stderr, r"\d+ of \d+ tiles are there")
         return times
 
+    def test_nothing_left_to_do(self) -> None:
+        options = {"data.pairs": 10, "kernel.type": "rbf", "restart": self.folder / "new" / "ck"}
+        self.kernel(options, 2)
+        self.assertFalse((self.folder / "new").exists())
+        before = self.output.read_bytes()
+        self.assertIn("nothing to do", self.kernel(options, 2).stderr)
+        self.assertEqual(self.output.read_bytes(), before)
+        self.assertFalse((self.folder / "new").exists())
+        self.assertIn("exists already", self.kernel({**options, "seed": 1}, code=INPUT).stderr)
+
     def test_other_settings(self) -> None:
         self.kill(SLOW)
         for change, pattern in (({"kernel.depth": 5001}, r"kernel\.depth is '5000' there and '5001' now"),
