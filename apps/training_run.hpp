@@ -28,58 +28,67 @@ struct Measurement {
   std::vector<Entry> more;     ///< in the order of Simulation::recorded
 };
 
+enum class Way { under_way, arrived, diverged };
+
+/// How far a model has come on its way to a moment.
+struct Advance {
+  Way way = Way::arrived;
+  double loss = 0;  ///< where it diverged
+};
+
 /// A model in training, whatever it is. All functions are collective.
 struct Simulation {
-  std::string group;  ///< of the file: "", or "/sharpened" among others
+  std::string group;  ///< of the file, where there are several: "/sharpened"
   std::string name;   ///< for people: "training", "training by the sharpened loss"
-  /// Datasets of `more` and of `embeddings`, under names within the group.
+  /// Datasets of Measurement::more and of `pictures`: paths within the group, scales among them as "/..time" say.
   std::vector<SeriesDataset> recorded = {};
   std::vector<SeriesDataset> pictured = {};
 
   std::function<Moment()> now;
-  /// Goes on by a step, or some, not beyond `end`; returns whether the model has diverged.
-  std::function<bool(const Moment& end)> advance;
-  /// Of the model as it is now, which is moment number `record` of the schedule.
+  /// Goes on by a step, or some, not beyond `end`, or says that it is there.
+  std::function<Advance(const Moment& end)> advance;
+  /// Of the model as it is now, at moment number `record` of the schedule.
   std::function<Measurement(std::int64_t record)> measure;
-  std::function<std::vector<Entry>(std::int64_t record)> embeddings = {};  ///< in the order of `pictured`
+  std::function<std::vector<Entry>(std::int64_t record)> pictures = {};  ///< in the order of `pictured`
   /// All that a run needs to go on bit by bit.
   std::function<void(CheckpointWriter&)> save;
   std::function<void(CheckpointReader&)> load;
-  std::string advice;  ///< what to do when it diverges: "the largest stable --training.rate is 1e-3"
+  std::string advice;  ///< where it diverges: "the largest stable --training.rate is 1e-3"
 };
 
 /// When what is recorded.
 struct Schedule {
   std::vector<Moment> moments;         ///< ascending, from the start; at each of them measure()
-  std::vector<std::int64_t> pictures;  ///< numbers of those at which embeddings() too
+  std::vector<std::int64_t> pictures;  ///< numbers of those at which pictures() too
 };
 
-/// What came of one simulation.
+/// What was measured in one simulation.
 struct History {
+  std::vector<double> time;    ///< T
   std::vector<double> loss;    ///< T
   std::vector<double> lambda;  ///< T x d, row-major
 };
 
-/// What the file gets at its end.
+/// What a file gets at its end.
 struct Epilogue {
   ObjectAttributes attributes;
   std::vector<FixedDataset> datasets;
 };
 
-/// Where the records go.
+/// A file of records and what is known of it before.
 struct Record {
   const Communicator& comm;
   std::string output;
   bool force = false;
-  SeriesLayout layout;  ///< what is known before; train() adds the series
+  SeriesLayout layout;  ///< without series, but with the scales /mode, and of what is recorded
   std::int64_t outputs = 0;
 };
 
 /// Trains one simulation after the other, all on the same schedule, and records them in a file that can be read
-/// meanwhile; keeps checkpoints, goes on from the one that is there. `finish` makes what the file has at its end.
-/// Collective. Returns the file's size. @throws CollectiveError(numerical) when training diverges, (stopped): the
-/// records so far stay in OUTPUT.partial.
-std::int64_t train(const Record& record, std::vector<Simulation>& simulations, const Schedule& schedule,
+/// meanwhile; keeps checkpoints, and goes on from the one that is there. `finish` makes what the file gets at its end.
+/// Collective. Returns the file's size. @throws CollectiveError(numerical) when training diverges, (stopped); the
+/// records so far are then in OUTPUT.partial.
+std::int64_t train(const Record& record, const std::vector<Simulation>& simulations, const Schedule& schedule,
                    Checkpoint& checkpoint, Report& report,
                    const std::function<Epilogue(const std::vector<History>&)>& finish);
 
