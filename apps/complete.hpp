@@ -3,6 +3,7 @@
 #include <string>
 
 #include "matrix_config.hpp"
+#include "simulate_config.hpp"
 #include "solve_config.hpp"
 #include "stepwise/dist/communicator.hpp"
 
@@ -13,8 +14,13 @@ namespace stepwise {
 [[nodiscard]] std::string problem_settings(SolveConfig config, const std::string& method, const std::string& convention,
                                            const std::string& inputs);
 
+/// The same of a simulation: what all that is trained and recorded depends on.
+[[nodiscard]] std::string training_settings(SimulateConfig config, const std::string& convention,
+                                            const std::string& inputs);
+
 /// Whether --output is the result that these settings and samples would give. Collective.
 [[nodiscard]] bool is_complete(const Communicator& comm, SolveConfig config, const std::string& inputs);
+[[nodiscard]] bool is_complete(const Communicator& comm, SimulateConfig config, const std::string& inputs);
 
 /// Where a file of `stepwise kernel` has the settings that its entries depend on (entry_settings()).
 constexpr const char* entries_attribute = "entry_settings";

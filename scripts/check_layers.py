@@ -30,6 +30,7 @@ FOREIGN = {
     "omp.h": "OpenMP::OpenMP_CXX",
     "zlib.h": "ZLIB::ZLIB",
     "boost/program_options": "Boost::program_options",
+    "boost/numeric/odeint": "Boost::headers",
 }
 
 
