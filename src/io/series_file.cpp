@@ -224,10 +224,12 @@ void SeriesFile::start() {
 /// Before HDF5 writes anything: it does not survive a full disk. What is left after this is enough to close the file.
 void SeriesFile::take_room(std::int64_t bytes) {
   constexpr std::int64_t spare = std::int64_t{1} << 20;  // for metadata
+  const std::int64_t wanted = used_ + bytes + spare;
+  if (wanted > reserved_) {
+    reserve_beyond_end(path_, name_, wanted + spare);
+    reserved_ = wanted + spare;
+  }
   used_ += bytes;
-  if (used_ + spare <= reserved_) return;
-  reserve_beyond_end(path_, name_, used_ + 2 * spare);
-  reserved_ = used_ + 2 * spare;
 }
 
 void SeriesFile::check_values(const DatasetInfo& info, const std::vector<hsize_t>& extents,
@@ -273,6 +275,10 @@ void SeriesFile::write_fixed(const std::vector<FixedDataset>& datasets) {
     check_values(fixed.info, fixed.extents, fixed.values);
     attempt_on_root(comm_, [&] {
       take_room(bytes_of(fixed));
+      // A run that was stopped and went on ends twice.
+      if (H5Lexists(file_, fixed.info.path.c_str(), H5P_DEFAULT) > 0) {
+        h5::check(H5Ldelete(file_, fixed.info.path.c_str(), H5P_DEFAULT), "replacing " + fixed.info.path);
+      }
       create_fixed(file_, fixed);
     });
     const auto* rows = std::get_if<const BlockVector*>(&fixed.values);
