@@ -1,0 +1,52 @@
+"""Inside a network while it trains: spectra of embedding and hidden layer, weights, tangent kernel, probe."""
+from __future__ import annotations
+
+import h5py
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .source import all_datasets, has, numbers, scale_names, title
+from .style import LINES, MARKERS, shade
+
+KINDS = {"measured/covariance": "eigenvalues of the\nembedding's covariance", "measured/hidden": "eigenvalues of the\nhidden layer's covariance",
+         "measured/weight_distance": "distance of the weights\nfrom their start", "ntk/change": "relative change of\nthe tangent kernel",
+         "measured/probe_accuracy": "accuracy of a linear probe"}
+LOGARITHMIC = ("measured/covariance", "measured/hidden")
+
+
+def lacks(file: h5py.File) -> str:
+    return "" if found(file) else " or ".join("/" + name for name in KINDS)
+
+
+def found(file: h5py.File) -> list[str]:
+    return [name for name in KINDS if has(file, name) and (has(file, "ntk/time") if name.startswith("ntk") else has(file, "time"))]
+
+
+def size(file: h5py.File) -> tuple[float, float]:
+    return 8.5, 0.9 + 1.9 * len(found(file))
+
+
+def draw_kind(axes: Axes, file: h5py.File, name: str) -> None:
+    time = numbers(file, "ntk/time" if name.startswith("ntk") else "time", 1)
+    values = file[name][()].astype(float)[:len(time)]
+    values = values.reshape(len(values), -1)
+    time = time[:len(values)]
+    count = values.shape[1]
+    few = len(time) <= 60
+    for number in range(count):
+        axes.plot(time, values[:, number], color=shade(number, count), linestyle=LINES[number % (2 if count > 1 else 1)],
+                  linewidth=1.4, marker=MARKERS[number % 8] if few and count <= 8 else None, markersize=3.5)
+    if name in LOGARITHMIC and (values > 0).any():
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=max(values[values > 0].min() / 2, values.max() * 1e-12))
+    axes.set_ylabel(KINDS[name])
+
+
+def draw(figure: Figure, file: h5py.File) -> None:
+    names = found(file)
+    axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, name in zip(axes, names):
+        draw_kind(panel, file, name)
+    axes[-1].set_xlabel("time $t$ = learning rate × steps")
+    figure.suptitle(title(file, "the network while it trains"))
