@@ -50,7 +50,7 @@ def draw(figure: Figure, file: h5py.File) -> None:
             panel = axes[row][column]
             for number, kind in enumerate(classes):
                 of_kind = some[labels[some] == kind]
-                panel.plot(points[of_kind, 0], points[of_kind, row + 1], linestyle="none", marker=MARKERS[number % 8],
+                panel.plot(points[of_kind, 0], points[of_kind, row + 1], linestyle="none", marker=MARKERS[number % len(MARKERS)],
                            markersize=3.5, color=shade(number, len(classes)), alpha=0.75, markeredgewidth=0,
                            label=str(kind) if row == column == 0 else None)
             panel.margins(0.08)
@@ -59,6 +59,6 @@ def draw(figure: Figure, file: h5py.File) -> None:
             panel.ticklabel_format(style="sci", scilimits=(-2, 3))
         axes[0][column].set_title(when, fontsize=10)
     if len(classes) > 1:
-        figure.legend(loc="outside right center" if hasattr(figure, "_no") else "center right", title="label", markerscale=1.8)
+        figure.legend(loc="center right", title="label", markerscale=1.8)
         figure.get_layout_engine().set(rect=(0, 0, 1 - 0.9 / figure.get_size_inches()[0], 1))
     figure.suptitle(title(file, "embeddings of the first views"))

@@ -2,14 +2,17 @@
 from __future__ import annotations
 
 import h5py
+import matplotlib
 import numpy as np
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from .source import Refusal, has, records, title
-from .style import TIME, half_rises, log_time
+from .style import TIME, half_rises, moments, time_axis
 
 SIZE = (8.5, 7)
-SOURCES = {"measured/covariance": "embedding's covariance", "measured/lambda": "$C$", "dynamics/lambda": "$C$, predicted"}
+SOURCES = {"measured/covariance": "the embedding's covariance", "measured/lambda": "$C$",
+           "dynamics/lambda": "$C$, predicted"}
 BINS = 30
 
 
@@ -25,18 +28,23 @@ def draw(figure: Figure, file: h5py.File) -> None:
         raise Refusal(f"{file.filename}: /{name} has no positive values at two times or more")
     logs = np.log10(values)
     edges = np.linspace(max(np.nanmin(logs), np.nanmax(logs) - 12), np.nanmax(logs) + 0.1, BINS + 1)
-    counts = np.array([np.histogram(row[np.isfinite(row)], edges)[0] for row in logs])
+    # What is below the picture counts in its lowest bin.
+    counts = np.array([np.histogram(np.clip(row[np.isfinite(row)], edges[0], None), edges)[0] for row in logs])
 
     grid = figure.add_gridspec(2, 5, height_ratios=(1.7, 1))
     axes = figure.add_subplot(grid[0, :])
-    limits = log_time(axes, time, half_rises(time, np.nan_to_num(values)))
-    mesh = axes.pcolormesh(time, (edges[1:] + edges[:-1]) / 2, counts.T, cmap="Greys", shading="nearest", rasterized=True)
-    figure.colorbar(mesh, ax=axes, label="eigenvalues in a bin", ticks=range(0, counts.max() + 1, max(1, counts.max() // 5)))
+    limits = time_axis(axes, time, half_rises(time, np.nan_to_num(values)))
+    greys = ListedColormap(matplotlib.colormaps["Greys"](np.linspace(0.3, 1, 256)))
+    shown = np.ma.masked_equal(counts.T, 0)
+    mesh = axes.pcolormesh(time, (edges[1:] + edges[:-1]) / 2, shown, cmap=greys, vmin=1, vmax=max(counts.max(), 2),
+                           shading="nearest", rasterized=True)
+    figure.colorbar(mesh, ax=axes, label="eigenvalues in a bin",
+                    ticks=range(1, counts.max() + 1, max(1, counts.max() // 5)))
     axes.set_xlim(*limits)
     axes.set_xlabel(TIME)
     axes.set_ylabel(r"$\log_{10}$ eigenvalue")
     first = None
-    for column, moment in enumerate(np.geomspace(*limits, 5)):
+    for column, moment in enumerate(moments(limits, 5, axes.get_xscale() == "log")):
         at = int(np.argmin(np.abs(time - moment)))
         panel = figure.add_subplot(grid[1, column], sharey=first)
         first = first or panel
@@ -48,4 +56,4 @@ def draw(figure: Figure, file: h5py.File) -> None:
             panel.set_xlabel(r"$\log_{10}$ eigenvalue")
         if column == 0:
             panel.set_ylabel("eigenvalues in a bin")
-    figure.suptitle(title(file, f"eigenvalues of the {SOURCES[name]}" if "cov" in name else f"eigenvalues of {SOURCES[name]}"))
+    figure.suptitle(title(file, f"eigenvalues of {SOURCES[name]}"))

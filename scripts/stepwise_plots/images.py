@@ -54,8 +54,9 @@ def draw(figure: Figure, file: h5py.File) -> None:
             place = column - (column > each)
             sample = chosen[place, mode]
             if images is None:
-                panel.set_facecolor("0.9")
-                panel.text(0.5, 0.5, f"no image\n{sample}", ha="center", va="center", fontsize=7, transform=panel.transAxes)
+                panel.imshow([[0.9]], cmap="gray", vmin=0, vmax=1)
+                panel.text(0.5, 0.5, f"image {sample}\nnot at hand", ha="center", va="center", fontsize=7,
+                           transform=panel.transAxes)
             else:
                 panel.imshow(images[mode * 2 * each + place], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             panel.set_title(f"{values[sample, mode]:+.2g}", fontsize=8, pad=2)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import h5py
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -20,7 +21,7 @@ def lacks(file: h5py.File) -> str:
 def draw_well(axes: Axes) -> None:
     """Along one weight w of one mode: L = (1 - gamma w^2)^2."""
     x = np.linspace(-1.6, 1.6, 401)
-    axes.plot(x, (1 - x**2) ** 2, color="black", linewidth=1.8, label=r"$\gamma > 0$: zero is a maximum, two minima")
+    axes.plot(x, (1 - x**2) ** 2, color="black", linewidth=1.8, label=r"$\gamma > 0$: zero is a maximum, with a minimum on either side")
     axes.plot(x, (1 + x**2) ** 2, color="0.5", linewidth=1.8, linestyle="--", label=r"$\gamma < 0$: stays at zero")
     axes.plot(x, np.ones_like(x), color="0.7", linewidth=1.2, linestyle=":", label=r"$\gamma = 0$")
     axes.plot([-1, 1], [0, 0], "o", color="black", markersize=6)
@@ -28,7 +29,7 @@ def draw_well(axes: Axes) -> None:
     axes.set_ylim(-0.15, 4)
     axes.set_xlabel(r"weight of the mode, $w \, |\gamma|^{1/2}$ (dimensionless)")
     axes.set_ylabel(r"loss $(1 - \gamma w^2)^2$ (dimensionless)")
-    axes.legend(loc="upper center")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
 
 
 def draw_plane(axes: Axes, figure: Figure) -> None:
@@ -51,10 +52,13 @@ def draw_plane(axes: Axes, figure: Figure) -> None:
 
 def draw_paths(axes: Axes, file: h5py.File) -> None:
     """w_j gamma_j^(1/2) = lambda_j^(1/2)."""
-    style = {"color": "#c8503c", "linewidth": 2.4}
-    for scale, name, look in (("time", "measured/lambda", {**style, "label": "training, measured"}),
-                              ("dynamics/time", "dynamics/lambda", {**PREDICTED, "linewidth": 1.6, "label": "predicted"}),
-                              ("time", "predicted/lambda", {**PREDICTED, "linewidth": 1.6, "label": "predicted"})):
+    halo = [patheffects.withStroke(linewidth=4.5, foreground="white")]
+    measured = {"color": "#c8503c", "linewidth": 2.2, "label": "training, measured", "path_effects": halo}
+    predicted = {**PREDICTED, "linewidth": 1.6, "label": "training, predicted"}
+    if not has(file, "measured/lambda"):
+        predicted["path_effects"] = halo
+    for scale, name, look in (("time", "measured/lambda", measured), ("dynamics/time", "dynamics/lambda", predicted),
+                              ("time", "predicted/lambda", predicted)):
         if not has(file, name):
             continue
         curves = records(file, scale, **{name: 2})[1]
@@ -68,5 +72,5 @@ def draw(figure: Figure, file: h5py.File) -> None:
     draw_well(left)
     draw_plane(right, figure)
     draw_paths(right, file)
-    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=3)
+    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=2)
     figure.suptitle(title(file, "the loss around zero weights, and the first two modes' way"))

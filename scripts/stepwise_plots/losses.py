@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .source import counted, has, numbers, records, title
-from .style import LINES, MARKERS, TIME, half_rises, log_time, shade
+from .style import LINES, MARKERS, TIME, half_rises, shade, time_axis
 
 
 def groups(file: h5py.File) -> list[h5py.Group]:
@@ -49,11 +49,10 @@ def draw(figure: Figure, file: h5py.File) -> None:
                       bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.8})
         learned = half_rises(time, curves)
         right.plot(np.arange(1, count + 1), learned, color=shade(row, len(found)), linestyle=LINES[row % 4],
-                   marker=MARKERS[row % 8], markersize=5, label=name)
+                   marker=MARKERS[row % len(MARKERS)], markersize=5, label=name)
         steps.append(learned)
         times.append(time)
-    log_time(first, np.concatenate(times), np.concatenate(steps))
-    first.set_xlim(right=max(time[-1] for time in times))
+    time_axis(first, np.sort(np.concatenate(times)), np.concatenate(steps))
     axes.set_xlabel(TIME)
     right.set_yscale("log")
     right.xaxis.get_major_locator().set_params(integer=True)

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .source import all_datasets, has, numbers, scale_names, title
-from .style import LINES, MARKERS, shade
+from .source import has, numbers, title
+from .style import LINES, MARKERS, shade, time_axis
 
 KINDS = {"measured/covariance": "eigenvalues of the\nembedding's covariance", "measured/hidden": "eigenvalues of the\nhidden layer's covariance",
          "measured/weight_distance": "distance of the weights\nfrom their start", "ntk/change": "relative change of\nthe tangent kernel",
@@ -36,7 +36,7 @@ def draw_kind(axes: Axes, file: h5py.File, name: str) -> None:
     few = len(time) <= 60
     for number in range(count):
         axes.plot(time, values[:, number], color=shade(number, count), linestyle=LINES[number % (2 if count > 1 else 1)],
-                  linewidth=1.4, marker=MARKERS[number % 8] if few and count <= 8 else None, markersize=3.5)
+                  linewidth=1.4, marker=MARKERS[number % len(MARKERS)] if few and count <= 8 else None, markersize=3.5)
     if name in LOGARITHMIC and (values > 0).any():
         axes.set_yscale("log")
         axes.set_ylim(bottom=max(values[values > 0].min() / 2, values.max() * 1e-12))
@@ -48,5 +48,7 @@ def draw(figure: Figure, file: h5py.File) -> None:
     axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
     for panel, name in zip(axes, names):
         draw_kind(panel, file, name)
+    time = numbers(file, "time", 1) if has(file, "time") else numbers(file, "ntk/time", 1)
+    time_axis(axes[-1], time, np.empty(0))
     axes[-1].set_xlabel("time $t$ = learning rate × steps")
     figure.suptitle(title(file, "the network while it trains"))

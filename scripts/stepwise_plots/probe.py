@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .source import all_datasets, scale_names, scale_values, title
-from .style import LINES, MARKERS, TIME, shade
+from .style import LINES, MARKERS, TIME, shade, time_axis
 
 SIZE = (10.5, 5)
 MODES = ("mode", "modes")
@@ -48,7 +48,7 @@ def draw_accuracies(axes: Axes, items: list[h5py.Dataset], dimension: tuple[str,
     for item in items:
         x, found = lines(item, dimension)
         for label, y in found:
-            axes.plot(x, y, color=shade(number, total), linestyle=LINES[number % 4], marker=MARKERS[number % 8],
+            axes.plot(x, y, color=shade(number, total), linestyle=LINES[number % 4], marker=MARKERS[number % len(MARKERS)],
                       markersize=4, markevery=max(1, len(x) // 25), linewidth=1.5, label=label)
             lowest, number = min(lowest, np.nanmin(y, initial=1.0)), number + 1
     axes.set_ylabel("accuracy (fraction of samples)")
@@ -64,9 +64,10 @@ def draw(figure: Figure, file: h5py.File) -> None:
         lowest = min(lowest, draw_accuracies(panel, items, dimension))
         if dimension == MODES:
             panel.set_xlabel("number of modes used, $k$")
+            panel.set_title("at the end of training", fontsize=10)
             panel.xaxis.get_major_locator().set_params(integer=True)
         else:
-            panel.set_xscale("log")
+            time_axis(panel, np.sort(np.concatenate([lines(item, dimension)[0] for item in items])), np.empty(0))
             panel.set_xlabel(TIME)
     axes[0].set_ylim(max(0, lowest - 0.05), None)
     figure.suptitle(title(file, "probe accuracy"))

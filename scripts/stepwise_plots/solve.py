@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from . import spectrum
 from .source import Refusal, counted, finite, has, title
-from .style import LINES, TIME, log_time, number_modes, shade, whole_numbers
+from .style import LINES, TIME, number_modes, shade, time_axis, whole_numbers
 
 SIZE = (11, 6)
 
@@ -50,7 +50,8 @@ def draw(figure: Figure, file: h5py.File) -> None:
     below = figure.add_subplot(grid[1, 0], sharex=above)
     draw_loss(above, time, loss, tau)
     draw_modes(below, time, curves)
-    number_modes(below, tau, log_time(above, time, tau))
+    time_axis(above, time, tau)
+    number_modes(below, tau)
     spectrum.draw_gamma(figure.add_subplot(grid[:, 1]), finite(file, "spectrum/gamma", 1), len(tau))
     pairs = file["embeddings/train"].shape[1] if has(file, "embeddings/train") else 0
     figure.suptitle(title(file, counted(pairs, "positive pair") + ", " + counted(len(tau), "mode")))

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 TIME = "time $t$ = learning rate × steps (1 / units of the kernel)"
 LINES = ("-", "--", "-.", ":")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 PREDICTED = {"color": "black", "linestyle": (0, (4, 2)), "linewidth": 1.0}
 
 matplotlib.rcParams.update({"font.size": 10, "axes.labelsize": 10, "legend.fontsize": 9, "xtick.labelsize": 9,
@@ -19,27 +19,34 @@ def shade(number: int, count: int) -> tuple[float, float, float, float]:
     return matplotlib.colormaps["viridis"](0.85 * number / max(count - 1, 1))
 
 
-def log_time(axes: Axes, time: np.ndarray, steps: np.ndarray) -> tuple[float, float]:
-    """Logarithmic, from well before the first of `steps` to the end. Returns the limits."""
+def time_axis(axes: Axes, time: np.ndarray, steps: np.ndarray) -> tuple[float, float]:
+    """From well before the first of `steps` to the end; logarithmic unless the times are evenly spaced. Returns the
+    limits."""
     positive, steps = time[time > 0], steps[np.isfinite(steps) & (steps > 0)]
-    if len(positive) == 0:
-        limits = (0.1, 1.0)
-    else:
-        first = max(steps.min() / 3, positive[0]) if len(steps) else positive[0]
-        limits = (min(first, positive[-1] / 2), positive[-1])
+    if len(positive) < 2:
+        return axes.get_xlim()
+    if np.median(positive) > positive[-1] / 4:
+        limits = (0.0, positive[-1])
+        axes.set_xlim(*limits)
+        return limits
+    first = max(steps.min() / 3, positive[0]) if len(steps) else positive[0]
+    limits = (min(first, positive[-1] / 2), positive[-1])
     axes.set_xscale("log")
     axes.set_xlim(*limits)
     return limits
 
 
-def number_modes(axes: Axes, places: np.ndarray, limits: tuple[float, float]) -> None:
+def moments(limits: tuple[float, float], count: int, logarithmic: bool) -> np.ndarray:
+    return np.geomspace(*limits, count) if logarithmic else np.linspace(*limits, count)
+
+
+def number_modes(axes: Axes, places: np.ndarray) -> None:
     """The number of each mode above its step, where there is room."""
-    low, high = np.log(limits)
     last = -np.inf
     for mode, where in enumerate(places):
         if not np.isfinite(where) or where <= 0:
             continue
-        place = (np.log(where) - low) / (high - low)
+        place = axes.transAxes.inverted().transform(axes.transData.transform((where, 0)))[0]
         if 0 <= place <= 1 and abs(place - last) > 0.03:
             axes.annotate(str(mode + 1), (where, 1.02), xycoords=("data", "axes fraction"), ha="center", fontsize=8)
             last = place

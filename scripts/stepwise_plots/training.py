@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .source import counted, has, numbers, records, title
-from .style import PREDICTED, TIME, half_rises, log_time, number_modes, shade, whole_numbers
+from .style import PREDICTED, TIME, half_rises, number_modes, shade, time_axis, whole_numbers
 
 SIZE = (8.5, 8)
 
@@ -70,6 +70,7 @@ def draw(figure: Figure, file: h5py.File) -> None:
     if both:
         draw_difference(axes[2], time, measured, predicted)
     steps = half_rises(time, measured)
-    number_modes(axes[1], steps, log_time(axes[0], time, steps))
+    time_axis(axes[0], time, steps)
+    number_modes(axes[1], steps)
     axes[-1].set_xlabel(TIME)
     figure.suptitle(title(file, f"training of {counted(count, 'output')}"))

@@ -66,7 +66,7 @@ def draw_study(axes: Axes, study: h5py.Dataset) -> None:
             axes.plot(widths[shown], factor * widths[shown] ** power, color=color, linestyle=LINES[number % 4], linewidth=1.2)
             label += f": $M^{{{power:.2f} \\pm {error:.2f}}}$"
         axes.errorbar(widths[shown], means[shown], np.minimum(spread[shown], 0.9 * means[shown]), color=color,
-                      marker=MARKERS[number % 8], markersize=5, capsize=3, linestyle="none", label=label.lstrip(": "))
+                      marker=MARKERS[number % len(MARKERS)], markersize=5, capsize=3, linestyle="none", label=label.lstrip(": "))
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xlabel("width $M$ (neurons)")
