@@ -3,6 +3,6 @@ from . import (components, embeddings, histogram, images, landscape, losses, net
                width)
 
 # The first that a file has everything for is the default.
-FIGURES = {"solve": solve, "width": width, "losses": losses, "components": components, "training": training, "probe": probe,
-           "network": network, "spectrum": spectrum, "histogram": histogram, "landscape": landscape,
+FIGURES = {"solve": solve, "width": width, "losses": losses, "components": components, "training": training,
+           "probe": probe, "network": network, "spectrum": spectrum, "histogram": histogram, "landscape": landscape,
            "embeddings": embeddings, "images": images}

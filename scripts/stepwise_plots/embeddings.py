@@ -23,15 +23,21 @@ def size(file: h5py.File) -> tuple[float, float]:
 
 
 def pictures(file: h5py.File) -> list[tuple[str, np.ndarray]]:
-    """The first views' embeddings (samples x modes), with the time; at the end the modes' own order and axes."""
+    """The first views' embeddings (samples x modes), with the time."""
     if has(file, "embeddings/train"):
         return [("end of training", file["embeddings/train"][0])]
     stored, times = file["measured/embeddings"], numbers(file, "snapshot", 1)
     count = min(len(stored), len(times))
     chosen = np.unique(np.linspace(0, count - 1, min(count, SNAPSHOTS)).round().astype(int))
-    last = stored[count - 1][0]
-    _, _, axes = np.linalg.svd(last - last.mean(axis=0), full_matrices=False)  # the same for all times
-    return [(f"$t$ = {times[i]:.3g}", stored[i][0] @ axes.T) for i in chosen]
+    axes = directions(file, stored[count - 1][0])
+    return [(f"$t$ = {times[i]:.3g}", stored[i][0] @ axes) for i in chosen]
+
+
+def directions(file: h5py.File, last: np.ndarray) -> np.ndarray:
+    """Columns: the modes, where the file says how training turned them; else the principal directions at the end."""
+    if has(file, "initial/u"):
+        return file["initial/u"][()]
+    return np.linalg.svd(last - last.mean(axis=0), full_matrices=False)[2].T
 
 
 def draw(figure: Figure, file: h5py.File) -> None:
@@ -43,20 +49,24 @@ def draw(figure: Figure, file: h5py.File) -> None:
     some = np.linspace(0, samples - 1, min(samples, POINTS)).astype(int)
     classes = np.unique(labels)
     rows = 2 if found[0][1].shape[1] > 2 else 1
-    axes = figure.subplots(rows, len(found), squeeze=False)
-    name = "mode" if has(file, "embeddings/train") else "direction"
+    axes = figure.subplots(rows, len(found), squeeze=False, sharex=True, sharey="row")
+    name = "mode" if has(file, "embeddings/train") or has(file, "initial/u") else "direction"
     for column, (when, points) in enumerate(found):
         for row in range(rows):
             panel = axes[row][column]
             for number, kind in enumerate(classes):
                 of_kind = some[labels[some] == kind]
-                panel.plot(points[of_kind, 0], points[of_kind, row + 1], linestyle="none", marker=MARKERS[number % len(MARKERS)],
-                           markersize=3.5, color=shade(number, len(classes)), alpha=0.75, markeredgewidth=0,
+                panel.plot(points[of_kind, 0], points[of_kind, row + 1], linestyle="none",
+                           marker=MARKERS[number % len(MARKERS)], markersize=3.5, markeredgewidth=0,
+                           color=shade(number, len(classes)), alpha=0.75,
                            label=str(kind) if row == column == 0 else None)
             panel.margins(0.08)
-            panel.set_xlabel(f"{name} 1" + (" (dimensionless)" if len(found) == 1 else ""))
-            panel.set_ylabel(f"{name} {row + 2}" + (" (dimensionless)" if column == 0 else ""))
             panel.ticklabel_format(style="sci", scilimits=(-2, 3))
+            panel.locator_params(nbins=5)
+            if row == rows - 1:
+                panel.set_xlabel(f"{name} 1 (dimensionless)")
+            if column == 0:
+                panel.set_ylabel(f"{name} {row + 2} (dimensionless)")
         axes[0][column].set_title(when, fontsize=10)
     if len(classes) > 1:
         figure.legend(loc="center right", title="label", markerscale=1.8)

@@ -45,7 +45,8 @@ def draw(figure: Figure, file: h5py.File) -> None:
         why = ""
     except Refusal as refusal:  # left out, and seen to be
         images, why = None, str(refusal)
-    axes = figure.subplots(modes, 2 * each + 1, squeeze=False, gridspec_kw={"width_ratios": [1] * each + [0.3] + [1] * each})
+    axes = figure.subplots(modes, 2 * each + 1, squeeze=False,
+                           gridspec_kw={"width_ratios": [1] * each + [0.3] + [1] * each})
     for mode in range(modes):
         for column, panel in enumerate(axes[mode]):
             panel.set_axis_off()

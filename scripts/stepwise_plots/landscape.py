@@ -21,7 +21,8 @@ def lacks(file: h5py.File) -> str:
 def draw_well(axes: Axes) -> None:
     """Along one weight w of one mode: L = (1 - gamma w^2)^2."""
     x = np.linspace(-1.6, 1.6, 401)
-    axes.plot(x, (1 - x**2) ** 2, color="black", linewidth=1.8, label=r"$\gamma > 0$: zero is a maximum, with a minimum on either side")
+    axes.plot(x, (1 - x**2) ** 2, color="black", linewidth=1.8,
+              label=r"$\gamma > 0$: zero is a maximum, with a minimum on either side")
     axes.plot(x, (1 + x**2) ** 2, color="0.5", linewidth=1.8, linestyle="--", label=r"$\gamma < 0$: stays at zero")
     axes.plot(x, np.ones_like(x), color="0.7", linewidth=1.2, linestyle=":", label=r"$\gamma = 0$")
     axes.plot([-1, 1], [0, 0], "o", color="black", markersize=6)
@@ -40,11 +41,11 @@ def draw_plane(axes: Axes, figure: Figure) -> None:
     filled = axes.contourf(x, x, heights, levels, cmap="Greys_r", extend="max")
     axes.contour(x, x, heights, levels, colors="black", linewidths=0.4)
     figure.colorbar(filled, ax=axes, label="loss (dimensionless)")
-    corners = np.array([(i, j) for i in (-1, 1) for j in (-1, 1)])
-    axes.plot(*corners.T, "o", color="black", markersize=7, markeredgecolor="white", label="minima", linestyle="none")
-    saddles = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
-    axes.plot(*saddles.T, "s", color="white", markeredgecolor="black", markersize=6, label="saddles", linestyle="none")
-    axes.plot(0, 0, "^", color="white", markeredgecolor="black", markersize=7, label="maximum", linestyle="none")
+    places = (("minima", [(-1, -1), (-1, 1), (1, -1), (1, 1)], "o", "black", "white"),
+              ("saddles", [(-1, 0), (1, 0), (0, -1), (0, 1)], "s", "white", "black"),
+              ("maximum", [(0, 0)], "^", "white", "black"))
+    for what, points, marker, face, edge in places:
+        axes.plot(*np.array(points).T, marker, color=face, markeredgecolor=edge, markersize=7, zorder=5, label=what)
     axes.set_aspect("equal")
     axes.set_xlabel(r"$w_1 \gamma_1^{1/2}$ (dimensionless)")
     axes.set_ylabel(r"$w_2 \gamma_2^{1/2}$ (dimensionless)")

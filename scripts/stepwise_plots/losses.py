@@ -49,7 +49,7 @@ def draw(figure: Figure, file: h5py.File) -> None:
                       bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.8})
         learned = half_rises(time, curves)
         right.plot(np.arange(1, count + 1), learned, color=shade(row, len(found)), linestyle=LINES[row % 4],
-                   marker=MARKERS[row % len(MARKERS)], markersize=5, label=name)
+                   marker=MARKERS[row % len(MARKERS)], markersize=10 - min(row, 5), markerfacecolor="none", label=name)
         steps.append(learned)
         times.append(time)
     time_axis(first, np.sort(np.concatenate(times)), np.concatenate(steps))

@@ -7,11 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .source import has, numbers, title
-from .style import LINES, MARKERS, shade, time_axis
+from .style import LINES, MARKERS, TIME, shade, time_axis
 
-KINDS = {"measured/covariance": "eigenvalues of the\nembedding's covariance", "measured/hidden": "eigenvalues of the\nhidden layer's covariance",
-         "measured/weight_distance": "distance of the weights\nfrom their start", "ntk/change": "relative change of\nthe tangent kernel",
-         "measured/probe_accuracy": "accuracy of a linear probe"}
+KINDS = {"measured/covariance": "eigenvalues of the\nembedding's covariance",
+         "measured/hidden": "eigenvalues of the\nhidden layer's covariance",
+         "measured/weight_distance": "distance of the weights\nfrom their start",
+         "ntk/change": "relative change of\nthe tangent kernel",
+         "measured/probe_accuracy": "accuracy of\na linear probe"}
 LOGARITHMIC = ("measured/covariance", "measured/hidden")
 
 
@@ -19,8 +21,12 @@ def lacks(file: h5py.File) -> str:
     return "" if found(file) else " or ".join("/" + name for name in KINDS)
 
 
+def scale_of(name: str) -> str:
+    return "ntk/time" if name.startswith("ntk") else "time"
+
+
 def found(file: h5py.File) -> list[str]:
-    return [name for name in KINDS if has(file, name) and (has(file, "ntk/time") if name.startswith("ntk") else has(file, "time"))]
+    return [name for name in KINDS if has(file, name, scale_of(name))]
 
 
 def size(file: h5py.File) -> tuple[float, float]:
@@ -28,15 +34,15 @@ def size(file: h5py.File) -> tuple[float, float]:
 
 
 def draw_kind(axes: Axes, file: h5py.File, name: str) -> None:
-    time = numbers(file, "ntk/time" if name.startswith("ntk") else "time", 1)
+    time = numbers(file, scale_of(name), 1)
     values = file[name][()].astype(float)[:len(time)]
     values = values.reshape(len(values), -1)
     time = time[:len(values)]
     count = values.shape[1]
-    few = len(time) <= 60
+    few = len(time) <= 60 and count <= 8
     for number in range(count):
-        axes.plot(time, values[:, number], color=shade(number, count), linestyle=LINES[number % (2 if count > 1 else 1)],
-                  linewidth=1.4, marker=MARKERS[number % len(MARKERS)] if few and count <= 8 else None, markersize=3.5)
+        axes.plot(time, values[:, number], color=shade(number, count), linestyle=LINES[number % 2], linewidth=1.4,
+                  marker=MARKERS[number] if few else None, markersize=3.5)
     if name in LOGARITHMIC and (values > 0).any():
         axes.set_yscale("log")
         axes.set_ylim(bottom=max(values[values > 0].min() / 2, values.max() * 1e-12))
@@ -50,5 +56,5 @@ def draw(figure: Figure, file: h5py.File) -> None:
         draw_kind(panel, file, name)
     time = numbers(file, "time", 1) if has(file, "time") else numbers(file, "ntk/time", 1)
     time_axis(axes[-1], time, np.empty(0))
-    axes[-1].set_xlabel("time $t$ = learning rate × steps")
+    axes[-1].set_xlabel(TIME)
     figure.suptitle(title(file, "the network while it trains"))

@@ -36,7 +36,7 @@ def mnist(folder: Path, wanted: np.ndarray) -> np.ndarray:
 def stl10(folder: Path, wanted: np.ndarray) -> np.ndarray:
     """3 x 96 x 96 bytes an image, columns first."""
     size = 3 * 96 * 96
-    path = next((path for path in (folder / "train_X.bin", folder / "unlabeled_X.bin", folder) if path.is_file()), folder)
+    path = folder if folder.is_file() else folder / "train_X.bin"
     images = []
     with open(path, "rb") as file:
         for number in wanted:

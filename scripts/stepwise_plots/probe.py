@@ -48,8 +48,8 @@ def draw_accuracies(axes: Axes, items: list[h5py.Dataset], dimension: tuple[str,
     for item in items:
         x, found = lines(item, dimension)
         for label, y in found:
-            axes.plot(x, y, color=shade(number, total), linestyle=LINES[number % 4], marker=MARKERS[number % len(MARKERS)],
-                      markersize=4, markevery=max(1, len(x) // 25), linewidth=1.5, label=label)
+            axes.plot(x, y, color=shade(number, total), linestyle=LINES[number % 4], linewidth=1.5, label=label,
+                      marker=MARKERS[number % len(MARKERS)], markersize=4, markevery=max(1, len(x) // 25))
             lowest, number = min(lowest, np.nanmin(y, initial=1.0)), number + 1
     axes.set_ylabel("accuracy (fraction of samples)")
     axes.legend(loc="lower right")
@@ -67,7 +67,8 @@ def draw(figure: Figure, file: h5py.File) -> None:
             panel.set_title("at the end of training", fontsize=10)
             panel.xaxis.get_major_locator().set_params(integer=True)
         else:
-            time_axis(panel, np.sort(np.concatenate([lines(item, dimension)[0] for item in items])), np.empty(0))
+            times = np.concatenate([lines(item, dimension)[0] for item in items])
+            time_axis(panel, np.sort(times), np.empty(0))
             panel.set_xlabel(TIME)
     axes[0].set_ylim(max(0, lowest - 0.05), None)
     figure.suptitle(title(file, "probe accuracy"))

@@ -37,7 +37,7 @@ def numbers(file: h5py.Group, name: str, rank: int) -> np.ndarray:
     if not isinstance(item, h5py.Dataset) or item.size == 0:
         raise Refusal(f"{file.file.filename}: no dataset {path}, or nothing in it")
     if item.ndim != rank or item.dtype.kind not in "iuf":
-        raise Refusal(f"{file.file.filename}: {path} is {item.dtype} {item.shape}, expected numbers of {rank} dimensions")
+        raise Refusal(f"{file.file.filename}: {path} is {item.dtype} {item.shape}, expected numbers, {rank} dimensions")
     return item[()].astype(float)
 
 

@@ -19,6 +19,11 @@ def shade(number: int, count: int) -> tuple[float, float, float, float]:
     return matplotlib.colormaps["viridis"](0.85 * number / max(count - 1, 1))
 
 
+def pale(number: int, count: int) -> tuple[float, ...]:
+    """The same, light enough for a black curve on top of it."""
+    return tuple(0.55 * part + 0.45 for part in shade(number, count)[:3])
+
+
 def time_axis(axes: Axes, time: np.ndarray, steps: np.ndarray) -> tuple[float, float]:
     """From well before the first of `steps` to the end; logarithmic unless the times are evenly spaced. Returns the
     limits."""

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .source import counted, has, numbers, records, title
-from .style import PREDICTED, TIME, half_rises, number_modes, shade, time_axis, whole_numbers
+from .style import PREDICTED, TIME, half_rises, number_modes, pale, shade, time_axis, whole_numbers
 
 SIZE = (8.5, 8)
 
@@ -19,7 +19,7 @@ def lacks(file: h5py.File) -> str:
 
 def draw_loss(axes: Axes, file: h5py.File, modes: int) -> None:
     time, loss = records(file, "time", **{"measured/loss": 1})
-    axes.plot(time, loss, color="0.5", linewidth=2.2, label="measured")
+    axes.plot(time, loss, color="0.7", linewidth=3.2, label="measured")
     if has(file, "predicted/loss"):
         axes.plot(*records(file, "time", **{"predicted/loss": 1}), **PREDICTED, label="predicted")
     if has(file, "timescales/tau"):
@@ -36,7 +36,8 @@ def draw_loss(axes: Axes, file: h5py.File, modes: int) -> None:
 def draw_curves(axes: Axes, time: np.ndarray, measured: np.ndarray, predicted: np.ndarray | None) -> None:
     count = measured.shape[1]
     for mode in range(count):
-        axes.plot(time, measured[:, mode], color=shade(mode, count), linewidth=2.2, label="measured" if mode == 0 else None)
+        axes.plot(time, measured[:, mode], color=pale(mode, count), linewidth=3.2,
+                  label="measured" if mode == 0 else None)
     if predicted is not None:
         for mode in range(predicted.shape[1]):
             axes.plot(time[:len(predicted)], predicted[:, mode], **PREDICTED, label="predicted" if mode == 0 else None)
@@ -64,7 +65,8 @@ def draw(figure: Figure, file: h5py.File) -> None:
         time, measured, predicted = records(file, "time", **{"measured/lambda": 2, "predicted/lambda": 2})
     count = measured.shape[1]
     both = predicted is not None and predicted.shape == measured.shape
-    axes = figure.subplots(3 if both else 2, 1, sharex=True, gridspec_kw={"height_ratios": (2, 2, 1) if both else (1, 1)})
+    heights = (2, 2, 1) if both else (1, 1)
+    axes = figure.subplots(len(heights), 1, sharex=True, gridspec_kw={"height_ratios": heights})
     draw_loss(axes[0], file, count)
     draw_curves(axes[1], time, measured, predicted)
     if both:

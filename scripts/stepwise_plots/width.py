@@ -14,7 +14,8 @@ from .style import LINES, MARKERS, shade
 
 def studies(file: h5py.File) -> list[h5py.Dataset]:
     """Datasets over widths and seeds, and whatever else there is."""
-    return [item for item in all_datasets(file) if {"width", "seed"} <= set(scale_names(item)) and item.dtype.kind == "f"]
+    return [item for item in all_datasets(file)
+            if item.dtype.kind == "f" and {"width", "seed"} <= set(scale_names(item))]
 
 
 def lacks(file: h5py.File) -> str:
@@ -63,10 +64,12 @@ def draw_study(axes: Axes, study: h5py.Dataset) -> None:
         color = shade(number, len(lines))
         if shown.sum() >= 3:
             power, error, factor = fit(widths[shown], means[shown])
-            axes.plot(widths[shown], factor * widths[shown] ** power, color=color, linestyle=LINES[number % 4], linewidth=1.2)
+            axes.plot(widths[shown], factor * widths[shown] ** power, color=color, linestyle=LINES[number % 4],
+                      linewidth=1.2)
             label += f": $M^{{{power:.2f} \\pm {error:.2f}}}$"
         axes.errorbar(widths[shown], means[shown], np.minimum(spread[shown], 0.9 * means[shown]), color=color,
-                      marker=MARKERS[number % len(MARKERS)], markersize=5, capsize=3, linestyle="none", label=label.lstrip(": "))
+                      marker=MARKERS[number % len(MARKERS)], markersize=5, capsize=3, linestyle="none",
+                      label=label.lstrip(": "))
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xlabel("width $M$ (neurons)")
