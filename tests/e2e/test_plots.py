@@ -20,6 +20,8 @@ try:
     import plot
     from stepwise_plots import FIGURES, pixels, style, width
     from stepwise_plots.source import Refusal
+
+    matplotlib.rcParams["savefig.dpi"] = 60  # a third of the time
 except (ImportError, SystemExit):
     plot = None
 
@@ -40,14 +42,15 @@ class PlotTest(ProgramTest):
         """Exactly these can be drawn, the first by default, and something is to be seen."""
         listed = plot.run(argparse.Namespace(file=file, figure=None, output=None, list=True))
         self.assertEqual([line.split()[0] for line in listed.splitlines()], figures)
-        for figure in [None, *figures]:
+        for figure in figures:
             with self.subTest(file=file.name, figure=figure):
                 image = matplotlib.image.imread(self.draw(file, figure))[..., :3]
-                self.assertGreater(min(image.shape[:2]), 400)
+                self.assertGreater(min(image.shape[:2]), 200)
                 self.assertGreater(np.std(image), 0.05)
                 edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
                 self.assertGreater(edge.min(), 0.99, "something is cut off")
-        self.assertEqual(plot.choose(h5py.File(file), None), figures[0])
+        with h5py.File(file) as opened:
+            self.assertEqual(plot.choose(opened, None), figures[0])
 
     def refused(self, file: Path, *parts: str, figure: str | None = None, output: str | None = None) -> None:
         with self.assertRaises(Refusal) as caught:
@@ -57,7 +60,7 @@ class PlotTest(ProgramTest):
         for part in (str(self.folder), *parts):
             self.assertIn(part, message)
 
-    def write_images(self, per_pair: int = 1) -> Path:
+    def write_images(self) -> Path:
         first, second, _ = make_pairs(20, 48)
         return self.write_pairs(first.reshape(20, 3, 4, 4), second.reshape(20, 3, 4, 4), labels=np.arange(20) % 2)
 
@@ -68,7 +71,7 @@ class PlotTest(ProgramTest):
         self.check_figures(self.solve_file({**SMALL, **pairs, "modes": "all"}), ["spectrum"])
         self.assertEqual(self.draw(file, "images", "modes.pdf").read_bytes()[:5], b"%PDF-")
         self.refused(self.solve_file({**SMALL, **pairs, "modes": 1}), "one dimension", figure="embeddings")
-        self.check_figures(self.solve_file({**SMALL, "data.source": "synthetic", "data.pairs": 20}), SOLVED)
+        self.draw(self.solve_file({**SMALL, "data.source": "synthetic", "data.pairs": 20}), "images")  # leaves them out
 
     def test_every_figure_of_a_simulation(self) -> None:
         self.check_figures(plot_files.write_simulation(self.folder / "training.h5"),
