@@ -51,12 +51,11 @@ class Writer:
             self.process.stdin.flush()
         except BlockingIOError:
             pass  # the pipe is full: more than enough
-        for _ in range(answers):
-            self.process.stdout.readline()
+        read = [self.process.stdout.readline() for _ in range(answers)]
         self.process.kill()
-        left = self.process.stdout.read().rpartition("\n")[0].split("\n")
+        read += self.process.stdout.readlines()
         self.process.wait()
-        records, snapshots = left[-1].split()[1:]
+        records, snapshots = [line for line in read if line.endswith("\n")][-1].split()[1:]
         return int(records), int(snapshots)
 
 
