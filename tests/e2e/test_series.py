@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import sys
 import unittest
 from pathlib import Path
 
@@ -142,6 +143,22 @@ class SeriesTest(ProgramTest):
                     self.assertEqual((len(file["time"]), len(file["snapshot"])), (kept[0] + 10, kept[1] + 2))
                     self.check(file, kept[0] + 10, kept[1] + 2)
                 self.path.unlink()
+
+    def test_a_writer_killed_at_its_end_leaves_what_the_next_one_goes_on_with(self) -> None:
+        """Then the file bears the mark of a writer that nobody may read along with."""
+        with Writer(self.path) as writer:
+            writer.tell("record", 5)
+            writer.end("finish stopped")
+        die = "import h5py, os, signal, sys; f = h5py.File(sys.argv[1], 'r+', libver='latest'); os.kill(os.getpid(), 9)"
+        subprocess.run([sys.executable, "-c", die, self.partial], check=False)
+        for reader in (read_along, h5py.File):
+            with self.assertRaises(OSError):
+                reader(self.partial)
+        with Writer(self.path, 5, 0) as writer:
+            self.assertEqual(writer.answer, "ok")
+            writer.end("finish complete")
+        with h5py.File(self.path) as file:
+            self.check(file, 5, 0)
 
     def test_a_series_that_was_stopped_is_a_plain_file(self) -> None:
         with Writer(self.path, ranks=2) as writer:
