@@ -2,13 +2,16 @@
 
 #include <gtest/gtest.h>
 #include <hdf5_hl.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <functional>
 #include <numeric>
 #include <string>
 #include <vector>
 
 #include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/block_vector.hpp"
 #include "stepwise/h5/handle.hpp"
 #include "stepwise/io/result_file.hpp"
 #include "support/grids.hpp"
@@ -122,5 +125,25 @@ template <class Look>
 void on_root(const std::string& path, Look look) {
   attempt_on_root(world(), [&] { look(h5::open_for_reading(path)); });
 }
+
+/// A full disk, played by a limit on the size of a file.
+class SizeLimit {
+ public:
+  explicit SizeLimit(rlim_t bytes) : action_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit small{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+  }
+  SizeLimit(const SizeLimit&) = delete;
+  SizeLimit& operator=(const SizeLimit&) = delete;
+  ~SizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, action_);
+  }
+
+ private:
+  rlimit before_{};
+  sighandler_t action_;
+};
 
 }  // namespace stepwise::test

@@ -2,11 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -26,6 +24,7 @@ using test::expect_refusal;
 using test::on_root;
 using test::read;
 using test::ResultFileTest;
+using test::SizeLimit;
 using test::world;
 using test::write_number;
 
@@ -88,26 +87,6 @@ TEST_F(ResultFileTest, ACommitThatFindsTheNameTakenLeavesNothing) {
   expect_refusal(ExitCode::input, {file(), "is a directory"}, [&] { out.commit(); });
   expect_content({"out.h5"});
 }
-
-/// A full disk, played by a limit on the size of a file.
-class SizeLimit {
- public:
-  explicit SizeLimit(rlim_t bytes) : action_(std::signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit small{bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &small);
-  }
-  SizeLimit(const SizeLimit&) = delete;
-  SizeLimit& operator=(const SizeLimit&) = delete;
-  ~SizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, action_);
-  }
-
- private:
-  rlimit before_{};
-  sighandler_t action_;
-};
 
 TEST_F(ResultFileTest, AFullDiskIsAnErrorAndLeavesNothing) {
   const BlockVector rows = deal(distributions(400, 2)[0], 500);
