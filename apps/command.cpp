@@ -7,6 +7,7 @@
 #include "embed.hpp"
 #include "kernel.hpp"
 #include "plan.hpp"
+#include "probe.hpp"
 #include "solve.hpp"
 
 namespace stepwise {
@@ -41,6 +42,14 @@ constexpr const char* embed_usage =
     "\n"
     "The training data must still be where they were, or where --training-path says.\n";
 
+constexpr const char* probe_usage =
+    "stepwise probe: how well labels can be read off the embeddings of a result file, as a function of\n"
+    "the number of modes and of training time: ridge regression, nearest neighbours, the kernel itself\n"
+    "\n"
+    "  stepwise solve --data.source cifar10 --data.path cifar-10-batches-bin --data.pairs 500 \\\n"
+    "      --data.test 2000 --output out.h5\n"
+    "  mpirun -n 2 stepwise probe --model out.h5 --output probe.h5\n";
+
 constexpr const char* plan_usage =
     "stepwise plan: memory, time and I/O of every method for the settings of solve, here or elsewhere\n"
     "\n"
@@ -71,6 +80,11 @@ std::vector<Option> with_general(std::vector<Option> options, std::vector<Option
 
 struct KernelSettings {
   KernelConfig kernel;
+  RunConfig run;
+};
+
+struct ProbeSettings {
+  ProbeConfig probe;
   RunConfig run;
 };
 
@@ -128,6 +142,24 @@ Command embed_command() {
           }};
 }
 
+Command probe_command() {
+  const auto settings = std::make_shared<ProbeSettings>();
+  return {"probe",
+          "accuracy of probes for labels on the embeddings of a result file",
+          probe_usage,
+          [settings] { return with_run_options(probe_options(settings->probe), settings->run); },
+          [settings] {
+            if (!settings->run.checkpoint.empty() || !settings->run.restart.empty()) {
+              fail(ExitCode::input, "stepwise probe keeps no checkpoints: leave --checkpoint and --restart out");
+            }
+            check_consistency(settings->probe);
+          },
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            probe_model(comm, settings->probe, settings->run, command_line, report);
+          }};
+}
+
 Command plan_command() {
   const auto settings = std::make_shared<PlanSettings>();
   return {"plan",
@@ -147,7 +179,7 @@ Command plan_command() {
 }  // namespace
 
 std::vector<Command> all_commands() {
-  return {solve_command(), kernel_command(), embed_command(), plan_command()};
+  return {solve_command(), kernel_command(), embed_command(), probe_command(), plan_command()};
 }
 
 SectionTitles section_titles() {
@@ -159,6 +191,7 @@ SectionTitles section_titles() {
           {"kernel-b", "the kernel of view_b, with --data.multimodal"},
           {"solver", "how the modes are computed"},
           {"dynamics", "training in time: when each mode is learned"},
+          {"probe", "how embeddings are judged"},
           {"machine", "the machine to plan for; auto: this one, measured"}};
 }
 

@@ -98,6 +98,8 @@ EigensolverLadder wanted_eigensolver(const Problem& problem, std::int64_t order,
   return std::vector{wanted};
 }
 
+}  // namespace
+
 DistMatrix kernel_matrix(const Problem& problem, Report& report) {
   const std::pair<Samples, Samples> parts = report.stage(read_stage, 0, [&](const auto&) {
     return attempt(problem.comm, [&] {
@@ -110,6 +112,8 @@ DistMatrix kernel_matrix(const Problem& problem, Report& report) {
                     progress);
   });
 }
+
+namespace {
 
 ContrastiveModes direct_modes(const Problem& problem, std::string& method, Report& report, Checkpoint* checkpoint) {
   const std::int64_t d = problem.config.modes.value_or(0);
