@@ -135,6 +135,9 @@ std::vector<LinearClassifier> ridge_classifiers(const LabelMoments& m, std::span
   const double n = m.samples();
   const std::vector<double> total = total_sums(m);
   const std::vector<double> centred = covariance(m, scales);
+  if (!std::ranges::all_of(centred, [](double x) { return std::isfinite(x); })) {
+    fail(ExitCode::numerical, "the covariance of {} modes is not finite: are the embeddings?", k);
+  }
   // X^T y of class c, centred: 2 (its sum - its share of the total).
   std::vector<double> right(static_cast<std::size_t>(k * classes));
   for (std::int64_t c = 0; c < classes; ++c) {
@@ -155,11 +158,8 @@ std::vector<LinearClassifier> ridge_classifiers(const LabelMoments& m, std::span
     int info = 0;
     dpotrf_("L", &order, normal.data(), &order, &info);
     if (info != 0) {
-      fail(
-          ExitCode::numerical,
-          "the normal equations of {} modes with penalty {:.3g} are not positive definite (row {}): are the embeddings "
-          "finite?",
-          k, penalty, info);
+      fail(ExitCode::numerical,
+           "the normal equations of {} modes with penalty {:.3g} are not positive definite (row {})", k, penalty, info);
     }
     dpotrs_("L", &order, &columns, normal.data(), &order, fit.weights.data(), &order, &info);
     if (info != 0) fail(ExitCode::internal, "dpotrs: argument {} is wrong", -info);

@@ -52,7 +52,7 @@ struct LinearClassifier {
 
 /// Ridge probes on the leading features (one for each scale) times their scales, for each penalty. They take the
 /// features without the scales. Penalties are positive. Cost: k^3 / 3 flops a penalty.
-/// @throws Error(numerical) when the features are not finite.
+/// @throws Error(numerical) when their covariance is not finite.
 [[nodiscard]] std::vector<LinearClassifier> ridge_classifiers(const LabelMoments& moments,
                                                               std::span<const double> scales,
                                                               std::span<const double> penalties);
