@@ -7,6 +7,7 @@
 #include "embed.hpp"
 #include "kernel.hpp"
 #include "plan.hpp"
+#include "probe.hpp"
 #include "simulate.hpp"
 #include "solve.hpp"
 
@@ -52,6 +53,14 @@ constexpr const char* simulate_usage =
     "\n"
     "While it runs OUTPUT.partial can be read: h5py.File(name, libver=\"latest\", swmr=True).\n";
 
+constexpr const char* probe_usage =
+    "stepwise probe: how well labels can be read off the embeddings of a result file, as a function of\n"
+    "the number of modes and of training time: ridge regression, nearest neighbours, the kernel itself\n"
+    "\n"
+    "  stepwise solve --data.source cifar10 --data.path cifar-10-batches-bin --data.pairs 500 \\\n"
+    "      --data.test 2000 --output out.h5\n"
+    "  mpirun -n 2 stepwise probe --model out.h5 --output probe.h5\n";
+
 constexpr const char* plan_usage =
     "stepwise plan: memory, time and I/O of every method for the settings of solve, here or elsewhere\n"
     "\n"
@@ -87,6 +96,11 @@ struct KernelSettings {
 
 struct SimulateSettings {
   SimulateConfig simulate;
+  RunConfig run;
+};
+
+struct ProbeSettings {
+  ProbeConfig probe;
   RunConfig run;
 };
 
@@ -157,6 +171,24 @@ Command simulate_command() {
           }};
 }
 
+Command probe_command() {
+  const auto settings = std::make_shared<ProbeSettings>();
+  return {"probe",
+          "accuracy of probes for labels on the embeddings of a result file",
+          probe_usage,
+          [settings] { return with_run_options(probe_options(settings->probe), settings->run); },
+          [settings] {
+            if (!settings->run.checkpoint.empty() || !settings->run.restart.empty()) {
+              fail(ExitCode::input, "stepwise probe keeps no checkpoints: leave --checkpoint and --restart out");
+            }
+            check_consistency(settings->probe);
+          },
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            probe_model(comm, settings->probe, settings->run, command_line, report);
+          }};
+}
+
 Command plan_command() {
   const auto settings = std::make_shared<PlanSettings>();
   return {"plan",
@@ -176,7 +208,7 @@ Command plan_command() {
 }  // namespace
 
 std::vector<Command> all_commands() {
-  return {solve_command(), kernel_command(), embed_command(), simulate_command(), plan_command()};
+  return {solve_command(), kernel_command(), embed_command(), probe_command(), simulate_command(), plan_command()};
 }
 
 SectionTitles section_titles() {
@@ -188,6 +220,7 @@ SectionTitles section_titles() {
           {"kernel-b", "the kernel of view_b, with --data.multimodal"},
           {"solver", "how the modes are computed"},
           {"dynamics", "training in time: when each mode is learned"},
+          {"probe", "how embeddings are judged"},
           {"training", "how the model is trained, from where and for how long"},
           {"record", "what is recorded of training, and how often"},
           {"system", "the system of --model modes"},

@@ -13,7 +13,8 @@ packages=(
   libgtest-dev libgmock-dev
   python3-numpy python3-scipy python3-h5py python3-matplotlib
 )
-optional=(slurm-wlm munge) # the job scripts are tested under a SLURM of their own
+# The job scripts are tested under a SLURM of their own, probes beside scikit-learn.
+optional=(slurm-wlm munge python3-sklearn)
 
 usage() { sed -n '2,6s/^# \{0,1\}//p' "$0"; }
 
