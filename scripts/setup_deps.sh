@@ -12,7 +12,11 @@ packages=(
   libopenblas-dev libopenblas-openmp-dev libboost-program-options-dev libfmt-dev libgtest-dev libgmock-dev
   python3-numpy python3-scipy python3-h5py python3-matplotlib
 )
-optional=(slurm-wlm munge) # the job scripts are tested under a SLURM of their own
+optional=(
+  slurm-wlm munge                             # the job scripts are tested under a SLURM of their own
+  python3-xarray python3-h5netcdf netcdf-bin  # results are opened as others open them
+  python3-torch                               # scripts/export_pytorch.py
+)
 
 usage() { sed -n '2,6s/^# \{0,1\}//p' "$0"; }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 
 namespace stepwise {
@@ -39,7 +40,9 @@ std::string bash_command(const CommandText& command) {
     std::string& same = by_action[bash_action(option)];
     same += (same.empty() ? "--" : " | --") + option.name;
   }
-  std::string text = fmt::format("    {})\n      options='{}'\n      case $prev in\n", command.name, names);
+  const bool takes_files = std::ranges::any_of(command.options, &Option::positional);
+  std::string text = fmt::format("    {})\n      options='{}'\n{}      case $prev in\n", command.name, names,
+                                 takes_files ? "      [[ $cur == -* ]] || { options=''; compopt -o default; }\n" : "");
   for (const auto& [action, options] : by_action) {
     if (!action.empty()) text += fmt::format("        {}) {} ;;\n", options, action);
   }
@@ -112,6 +115,9 @@ std::string zsh_completion(const ProgramText& program) {
     names += fmt::format("    '{}:{}'\n", command.name, zsh_quoted(command.summary));
     cases += fmt::format("    {})\n      _arguments", command.name);
     for (const Option& option : all_options(command)) cases += " \\\n        " + zsh_argument(option);
+    for (const Option& option : command.options) {
+      if (option.positional) cases += fmt::format(" \\\n        ':{}:{}'", option.name, zsh_action(option));
+    }
     cases += "\n      ;;\n";
   }
   return fmt::format(
