@@ -91,14 +91,13 @@ std::string described(const Side& side) {
 }
 
 Side find_basis(const Communicator& comm, const SampleRows& rows, const std::string& order,
-                const std::optional<double>& tolerance, Report& report) {
+                const std::optional<double>& tolerance) {
   const double smallest = tolerance.value_or(rows.matrix.single ? 1e-5 : 1e-10);
   const BasisOrder growth = order == "given" ? BasisOrder::given : BasisOrder::principal;
   Side side{rows, orthonormal_basis(read_embeddings(comm, rows.matrix), smallest, growth, comm)};
   if (side.basis.q.width == 0) {
     throw CollectiveError(ExitCode::input, fmt::format("{}: is zero everywhere", side.rows.matrix.name));
   }
-  report.note(described(side));
   return side;
 }
 
@@ -116,8 +115,9 @@ std::vector<std::int64_t> shown_rows(std::int64_t last) {
 
 std::string table(const Comparison& c) {
   const SubspaceAlignment& a = c.alignment;
-  std::string text = fmt::format("{:>6}{:>12}{:>12}{:>17}{:>17}{}\n", "k", "alignment", "by chance", "first in second",
-                                 "second in first", c.kernel ? fmt::format("{:>12}", "kernel") : "");
+  std::string text = fmt::format("first   {}\nsecond  {}\n", described(c.first), described(c.second));
+  text += fmt::format("{:>6}{:>12}{:>12}{:>17}{:>17}{}\n", "k", "alignment", "by chance", "first in second",
+                      "second in first", c.kernel ? fmt::format("{:>12}", "kernel") : "");
   for (const std::int64_t k : shown_rows(c.dimensions())) {
     const auto i = static_cast<std::size_t>(k - 1);
     text += fmt::format("{:>6}{:>12.6f}{:>12.6f}{:>17.6f}{:>17.6f}{}\n", k, a.both[i],
@@ -197,8 +197,8 @@ void align_embeddings(const Communicator& comm, AlignConfig config, const RunCon
   report.start({fmt::format("subspaces of {} and {} dimensions over {} samples", first.matrix.cols, second.matrix.cols,
                             first.matrix.rows)});
   Comparison found = report.stage("align", 0, [&](const auto&) {
-    Comparison c{find_basis(comm, first, config.first_order, config.tolerance, report),
-                 find_basis(comm, second, config.second_order, config.tolerance, report),
+    Comparison c{find_basis(comm, first, config.first_order, config.tolerance),
+                 find_basis(comm, second, config.second_order, config.tolerance),
                  {},
                  {}};
     c.alignment = compare_subspaces(c.first.basis, c.second.basis, comm);

@@ -81,7 +81,7 @@ std::string listed(const Checks& checks) {
     const char* word = check.outcome == Check::Outcome::holds   ? "ok"
                        : check.outcome == Check::Outcome::fails ? "FAILS"
                                                                 : "skipped";
-    text += fmt::format("  {:<9}{:<44}{}\n", word, check.name, check.detail);
+    text += fmt::format("  {:<9}{:<52}{}\n", word, check.name, check.detail);
   }
   return text;
 }

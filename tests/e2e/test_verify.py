@@ -46,7 +46,7 @@ class Verify(ProgramTest):
     def failing(self, path: Path, *words: object, ranks: int = 1) -> list[str]:
         """The names of the checks that fail."""
         run = self.verify(path, *words, code=FAILED, ranks=ranks)
-        names = [line[11:55].strip() for line in run.stdout.splitlines() if line.startswith("  FAILS")]
+        names = [line[11:63].strip() for line in run.stdout.splitlines() if line.startswith("  FAILS")]
         self.assertGreater(len(names), 0, str(run))
         for name in names:
             self.assertIn(name, run.stderr)

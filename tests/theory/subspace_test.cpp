@@ -98,7 +98,9 @@ TEST(Subspace, DropsWhatAddsNothing) {
 
 TEST(Subspace, PrincipalComponentsComeLargestFirst) {
   // Columns are orthogonal: cosines of different frequencies.
-  const auto wave = [](std::int64_t s, std::int64_t k) { return std::cos(M_PI * k * (2.0 * s + 1) / 64); };
+  const auto wave = [](std::int64_t s, std::int64_t k) {
+    return std::cos(M_PI * static_cast<double>(k * (2 * s + 1)) / 64);
+  };
   const auto f = make_embedding(32, 3, [&](std::int64_t s, std::int64_t j) {
     const double small = wave(s, 1);
     const double large = 10 * wave(s, 2);
