@@ -52,11 +52,12 @@ constexpr const char* align_usage =
     "  stepwise align out.h5 resnet.npy --second-order principal --kernel ntk.h5 --output aligned.h5\n"
     "\n"
     "The alignment of subspaces with projections P1, P2 is ||P1 P2||_F^2 / d: 1 for the same, about d / N\n"
-    "for random ones. Samples are in the order of /embeddings/train: all first views, then all second ones.\n";
+    "for random ones. Samples are in the order of /embeddings/train: all first views, then all second\n"
+    "ones.\n";
 
 constexpr const char* verify_usage =
-    "stepwise verify: whether a result is what it says: schema, checksums, and everything that follows from\n"
-    "something else in it; and against its inputs, where they are still there\n"
+    "stepwise verify: whether a result is what it says: schema, checksums, and everything that follows\n"
+    "from something else in it; and against its inputs, where they are still there\n"
     "\n"
     "  stepwise verify out.h5\n"
     "  mpirun -n 2 stepwise verify out.h5 --samples all\n"
@@ -64,7 +65,8 @@ constexpr const char* verify_usage =
     "Says what holds, with numbers. Exit code 1 when something does not.\n";
 
 constexpr const char* info_usage =
-    "stepwise info: what the program is made of and would run on; or what is in a file, and how it was made\n"
+    "stepwise info: what the program is made of and would run on; or what is in a file, and how it was\n"
+    "made\n"
     "\n"
     "  mpirun -n 4 stepwise info\n"
     "  stepwise info out.h5\n"

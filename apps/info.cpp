@@ -87,7 +87,7 @@ std::string about_hdf5(const std::string& path, const FileContents& contents) {
   if (!find(attributes, "configuration").empty()) text += row("configuration", "stepwise info FILE --settings");
   text += "datasets\n";
   for (const DatasetEntry& entry : contents.datasets) {
-    text += fmt::format("  {:<36}{:<9}{}{}\n", entry.path, entry.type, shape_text(entry),
+    text += fmt::format("  {:<39} {:<9}{}{}\n", entry.path, entry.type, shape_text(entry),
                         entry.units.empty() || entry.units == "1" ? "" : fmt::format(" [{}]", entry.units));
     if (!entry.description.empty()) text += fmt::format("      {}\n", entry.description);
   }
@@ -95,6 +95,10 @@ std::string about_hdf5(const std::string& path, const FileContents& contents) {
 }
 
 std::string about_file(const InfoConfig& config) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(config.file, ignored)) {
+    fail(ExitCode::input, "{}: is a directory, not a file", config.file);
+  }
   if (config.file.ends_with(".npy")) {
     const NpyHeader header = read_npy_header(config.file);
     return fmt::format("{}: NumPy array of type {}, shape ({}), {} order\n", config.file, header.type,

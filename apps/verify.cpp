@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include "stepwise/dist/agree.hpp"
@@ -14,7 +14,7 @@ namespace stepwise {
 std::vector<Option> verify_options(VerifyConfig& c) {
   constexpr std::int64_t most_samples = std::int64_t{1} << 46;
   return {
-      positional_option("file", "result of stepwise solve", c.file),
+      positional_option("file", "result of stepwise solve; of other files of stepwise, schema and checksums", c.file),
       text_option("training-path", "PATH", "its training data, where they are not as its --data.path says",
                   c.training_path),
       auto_option("samples", "N", "training samples for which the kernel is evaluated anew; 0: none", c.samples, 0,
@@ -48,8 +48,9 @@ namespace {
 /// Something that was an HDF5 file once: what is no such thing is not the file's fault, but the user's.
 bool is_or_was_hdf5(const std::string& path) {
   constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
+  std::error_code ignored;
   std::ifstream in(path, std::ios::binary);
-  if (!in) return false;
+  if (!in || !std::filesystem::is_regular_file(path, ignored)) return false;
   std::string beginning(signature.size(), '\0');
   in.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
   return in.gcount() == 0 || beginning.substr(0, static_cast<std::size_t>(in.gcount())) ==
@@ -61,6 +62,8 @@ std::optional<FileContents> open_contents(Checks& checks, const Communicator& co
   std::string problem;
   std::optional<FileContents> contents;
   attempt(comm, [&] {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) fail(ExitCode::input, "{}: is a directory, not a file", path);
     try {
       contents = read_contents(path);
     } catch (const Error& error) {
@@ -97,6 +100,8 @@ void verify_result(const Communicator& comm, const VerifyConfig& config, Report&
     report.stage("checksums", 0, [&](const auto&) {
       checks.section("checksums", [&] { check_checksums(checks, comm, config.file, *contents); });
     });
+  }
+  if (contents && is_result(*contents)) {
     report.stage("numbers", 0, [&](const auto&) {
       checks.section("numbers", [&] { check_numbers(checks, comm, config.file, *contents); });
     });

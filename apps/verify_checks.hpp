@@ -56,6 +56,10 @@ void check_numbers(Checks& checks, const Communicator& comm, const std::string& 
 /// Against the inputs, where they can be reached. Collective.
 void check_inputs(Checks& checks, const Communicator& comm, const VerifyConfig& config, const FileContents& contents);
 
+/// Whether it calls itself a result of solve; other files of stepwise have a schema and checksums, but nothing to
+/// verify.
+[[nodiscard]] bool is_result(const FileContents& contents);
+
 /// Whether the file has a dataset.
 [[nodiscard]] bool has(const FileContents& contents, const std::string& path);
 

@@ -40,13 +40,15 @@ std::string bash_command(const CommandText& command) {
     std::string& same = by_action[bash_action(option)];
     same += (same.empty() ? "--" : " | --") + option.name;
   }
-  const bool takes_files = std::ranges::any_of(command.options, &Option::positional);
-  std::string text = fmt::format("    {})\n      options='{}'\n{}      case $prev in\n", command.name, names,
-                                 takes_files ? "      [[ $cur == -* ]] || { options=''; compopt -o default; }\n" : "");
+  std::string text = fmt::format("    {})\n      options='{}'\n      case $prev in\n", command.name, names);
   for (const auto& [action, options] : by_action) {
     if (!action.empty()) text += fmt::format("        {}) {} ;;\n", options, action);
   }
-  return text + "      esac\n      ;;\n";
+  text += "      esac\n";
+  if (std::ranges::any_of(command.options, &Option::positional)) {
+    text += "      [[ -n $words || $cur == -* ]] || { compopt -o default; return; }\n";
+  }
+  return text + "      ;;\n";
 }
 
 /// Inside single quotes, where a colon or a bracket would end what _arguments and _describe read.

@@ -153,6 +153,21 @@ class Verify(ProgramTest):
             names = self.failing(self.edited(model, name, edit, seal=False))
             self.assertTrue(any("schema" in found or "datasets" in found for found in names), names)
 
+    def test_other_files_have_a_schema_and_checksums(self) -> None:
+        model = self.solve_file(self.options)
+        new, kernel = self.folder / "new.h5", self.folder / "kernel.h5"
+        for words in (["embed", "--model", model, "--data.path", self.data, "--output", new],
+                      ["kernel", "--data.pairs", 6, "--precision", "single", "--output", kernel]):
+            self.assertEqual(launch(words).code, DONE)
+        for path, name in ((new, "embeddings/new"), (kernel, "kernel/train")):
+            self.assertRegex(self.verify(path, ranks=2).stdout, r"ok +checksums +\d+ right\n")
+
+            def edit(file: h5py.File) -> None:
+                file[name][1, 2] += 1
+
+            self.assertEqual(self.failing(self.edited(path, "edited", edit, seal=False)), ["checksums"])
+        self.assertIn("schema", self.failing(self.data))
+
     def test_other_inputs(self) -> None:
         model = self.solve_file(self.options)
         first, second, test = (array.copy() for array in self.pairs)
@@ -173,6 +188,7 @@ class Refusals(RefusalTest):
         self.refuse(["verify", text], "notes.txt", output=None)
         self.refuse(["verify", self.folder / "absent.h5"], "absent.h5", output=None)
         self.refuse(["verify"], "no file", output=None)
+        self.refuse(["verify", self.folder], "is a directory", output=None)
         self.refuse(["verify", text, "--samples", "-1"], "--samples", output=None)
 
 
