@@ -144,7 +144,7 @@ Command solve_command() {
           [settings] { check_consistency(settings->solve); },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
-            if (settings->dry_run) return dry_run(comm, settings->solve);
+            if (settings->dry_run) return dry_run(comm, settings->solve, settings->run);
             solve(comm, settings->solve, settings->run, command_line, report);
           }};
 }

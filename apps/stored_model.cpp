@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "matrix_config.hpp"
+#include "open_data.hpp"
 #include "stepwise/cli/options.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/theory/timescales.hpp"

@@ -28,6 +28,17 @@ std::uint64_t hash_matrix(const DistMatrix& matrix) {
   return over_ranks(matrix.grid().comm(), total);
 }
 
+/// What cannot be opened nobody can go on from.
+InputFile open_kept(const Communicator& comm, const std::string& path) {
+  try {
+    return {comm, path};
+  } catch (const CollectiveError& error) {
+    if (error.code() != ExitCode::input) throw;
+    throw CollectiveError(error.code(),
+                          fmt::format("{}: the file is damaged; remove it to go on without it", error.what()));
+  }
+}
+
 DatasetInfo kept(const std::string& name) {
   return {name, "", "kept to go on from", {}};
 }
@@ -61,7 +72,7 @@ std::int64_t CheckpointWriter::commit() {
 }
 
 CheckpointReader::CheckpointReader(const Communicator& comm, const std::string& path)
-    : comm_(comm), path_(path), file_(comm, path) {}
+    : comm_(comm), path_(path), file_(open_kept(comm, path)) {}
 
 Attributes CheckpointReader::attributes() {
   return file_.attributes("/");

@@ -170,7 +170,7 @@ class BashCompletion(unittest.TestCase):
 
     def test_values(self) -> None:
         for words in (["--data.source", ""], ["--data.source", "="], ["--data.source", "=", ""]):
-            self.assertEqual(self.complete("solve", *words), ["synthetic", "cifar10", "hdf5"])
+            self.assertEqual(self.complete("solve", *words), ["synthetic", "cifar10", "mnist", "stl10", "hdf5"])
         self.assertEqual(self.complete("solve", "--data.source", "=", "c"), ["cifar10"])
         self.assertEqual(self.complete("solve", "--kernel.type", "n"), ["nngp", "ntk"])
         self.assertEqual(self.complete("solve", "--modes", ""), ["all"])
