@@ -13,8 +13,11 @@ packages=(
   libgtest-dev libgmock-dev
   python3-numpy python3-scipy python3-h5py python3-matplotlib
 )
-# The job scripts are tested under a SLURM of their own, probes beside scikit-learn.
-optional=(slurm-wlm munge python3-sklearn)
+optional=(
+  slurm-wlm munge                             # the job scripts are tested under a SLURM of their own
+  python3-sklearn                             # probes are compared with it
+  python3-xarray python3-h5netcdf netcdf-bin  # results are opened as others open them
+)
 
 usage() { sed -n '2,6s/^# \{0,1\}//p' "$0"; }
 

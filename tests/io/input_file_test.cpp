@@ -170,8 +170,9 @@ TEST_F(InputFileTest, ReplicatedNumbersAndAttributesComeBack) {
   EXPECT_EQ(in.integers("/i"), integers);
   EXPECT_TRUE(in.numbers("/g/nothing").empty());
   EXPECT_EQ(in.attributes("/"), (Attributes{{"count", INT64_MAX}, {"size", 0.1}, {"text", std::string("λ")}}));
-  EXPECT_EQ(in.attributes("/g/reals"),
-            (Attributes{{"description", std::string("real numbers")}, {"units", std::string("m")}}));
+  EXPECT_EQ(in.attributes("/g/reals"), (Attributes{{"checksum", std::string("973e2a8d013c8c0f")},
+                                                   {"description", std::string("real numbers")},
+                                                   {"units", std::string("m")}}));
   EXPECT_TRUE(in.attributes("/g").empty());
   EXPECT_TRUE(in.contains("/g") && in.contains("/g/reals") && in.contains("/i"));
   EXPECT_FALSE(in.contains("/h") || in.contains("/h/reals") || in.contains("/g/real"));
