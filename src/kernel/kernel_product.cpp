@@ -6,17 +6,17 @@
 #include <utility>
 
 #include "kernel/threads.hpp"
+#include "kernel/tile_product.hpp"
 #include "stepwise/core/stop.hpp"
 #include "stepwise/dist/agree.hpp"
-#include "stepwise/dist/gemm.hpp"
 #include "stepwise/kernel/tile_shape.hpp"
 
 namespace stepwise {
 namespace {
 
-// Stored tiles lie in strips of few rows, which BLAS multiplies with few vectors without packing them first.
-constexpr std::int64_t strip_rows = 64;  // divides the rows of every TileShape
-constexpr std::int64_t strip_cols = 256;
+// Stored tiles lie in strips of as many rows as tiles on the diagonal have. Multiplied 128 columns at a time they stay
+// in the second cache for both products, and BLAS multiplies them with few vectors without packing them first.
+constexpr std::int64_t strip_cols = 128;
 
 std::size_t numbers(std::int64_t rows, std::int64_t cols) {
   return static_cast<std::size_t>(rows * cols);
@@ -210,14 +210,14 @@ std::vector<Tile> tiles_of(const TileShape& shape, Range rows, Range cols, bool 
 template <class T>
 void KernelProduct<T>::store_strips(const Meeting& meeting, const BasicSamples<T>& visitor, const Progress& progress) {
   const TileShape shape = tile_shape(kernel_);
+  const std::int64_t strip_rows = shape.diagonal;
   std::vector<Tile> tiles;
   std::vector<Strip>& strips = strips_.emplace_back();
   attempt(comm_, [&] {
     for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += strip_rows) {
       const Range rows = next_part(meeting.rows, row, strip_rows);
       const Range cols{meeting.cols.begin, meeting.self() ? rows.end : meeting.cols.end};
-      // Not filled with zeros: whoever evaluates an entry first touches its memory.
-      strips.push_back({rows, cols, std::make_unique_for_overwrite<T[]>(numbers(rows.size(), cols.size()))});
+      strips.push_back({rows, cols, allocate_lines<T>(numbers(whole_lines<T>(rows.size()), cols.size()))});
     }
     for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += shape.rows) {
       const auto some = tiles_of(shape, next_part(meeting.rows, row, shape.rows), meeting.cols, meeting.self());
@@ -269,12 +269,15 @@ void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, 
   const Buffers<T> returns(comm_, numbers(count, width));
   /// Multiplies one tile for its two places; a tile on the diagonal has one only.
   const auto use = [&](const Tile& tile, MatrixView<const T> k) {
-    gemm(T{1}, Transpose::no, k, Transpose::no, theirs.block(tile.cols.begin, 0, k.cols, width), T{1},
-         y.block(tile.rows.begin, 0, k.rows, width));
-    if (meeting.self() && tile.cols.begin == tile.rows.begin) return;
+    const MatrixView<const T> v_cols = theirs.block(tile.cols.begin, 0, k.cols, width);
+    const MatrixView<T> y_rows = y.block(tile.rows.begin, 0, k.rows, width);
+    if (meeting.self() && tile.cols.begin == tile.rows.begin) {
+      multiply_tile(k, v_cols, y_rows);
+      return;
+    }
     const MatrixView<T> returned{returns.mine(), count, width, stride};
-    gemm(T{1}, Transpose::yes, k, Transpose::no, v.block(tile.rows.begin, 0, k.rows, width), T{1},
-         returned.block(tile.cols.begin, 0, k.cols, width));
+    multiply_tile_twice(k, v_cols, y_rows, v.block(tile.rows.begin, 0, k.rows, width),
+                        returned.block(tile.cols.begin, 0, k.cols, width));
   };
   // All tiles of a row belong to one thread, so nobody else writes to its part of y, and the order of sums is fixed.
   if (strips_.empty()) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "stepwise/core/cache_lines.hpp"
 #include "stepwise/core/timing.hpp"
 #include "stepwise/dist/block_vector.hpp"
 #include "stepwise/kernel/evaluate.hpp"
@@ -48,12 +49,14 @@ class KernelProduct {
     Range cols;
     [[nodiscard]] bool self() const noexcept { return step == 0; }
   };
-  /// Stored tiles: some rows and all their columns, column-major.
+  /// Stored tiles: some rows and all their columns, column-major, each column at the start of a cache line.
   struct Strip {
     Range rows;
     Range cols;
-    std::unique_ptr<T[]> data;
-    [[nodiscard]] MatrixView<T> view() const noexcept { return {data.get(), rows.size(), cols.size(), rows.size()}; }
+    CacheLines<T> data;
+    [[nodiscard]] MatrixView<T> view() const noexcept {
+      return {data.get(), rows.size(), cols.size(), whole_lines<T>(rows.size())};
+    }
   };
   [[nodiscard]] Range share(int rank) const;
   template <class Visit>
