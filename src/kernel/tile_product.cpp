@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <type_traits>
 #include <utility>
 
 #include "stepwise/core/index.hpp"
@@ -18,25 +17,26 @@ namespace {
 
 #ifdef STEPWISE_AVX512
 
-using Vector = double __attribute__((vector_size(64), aligned(8)));
+using Vector = double __attribute__((vector_size(64), aligned(8), may_alias));
 
 constexpr std::int64_t lanes = 8;
 constexpr std::int64_t most_vectors = 12;  // 2 x 12 sums, 2 pieces of K and one number of v: 27 of 32 registers
 constexpr std::int64_t most_dots = 3;      // 3 x 8 sums, 3 pieces of w and one of K
 
 /// Eight numbers of column j, from row i on.
-template <class T>
-STEPWISE_AVX512_BODY auto& piece(MatrixView<T> a, std::int64_t i, std::int64_t j) {
-  using Piece = std::conditional_t<std::is_const_v<T>, const Vector, Vector>;
-  return *reinterpret_cast<Piece*>(a.data + i + j * a.stride);
+STEPWISE_AVX512_BODY const Vector& piece(MatrixView<const double> a, std::int64_t i, std::int64_t j) {
+  return *reinterpret_cast<const Vector*>(a.data + i + j * a.stride);
+}
+STEPWISE_AVX512_BODY Vector& piece(MatrixView<double> a, std::int64_t i, std::int64_t j) {
+  return *reinterpret_cast<Vector*>(a.data + i + j * a.stride);
 }
 
 /// 16 rows of y += K v, W vectors. Fetches as many numbers from `ahead` on into the second cache.
 template <int W>
 STEPWISE_AVX512 void sixteen_rows(MatrixView<const double> k, MatrixView<const double> v, MatrixView<double> y,
                                   const double* ahead) {
-  Vector upper[W];
-  Vector lower[W];
+  Vector upper[std::size_t{W}];
+  Vector lower[std::size_t{W}];
 #pragma GCC unroll 16
   for (int j = 0; j < W; ++j) {
     upper[j] = piece(y, 0, j);
@@ -82,7 +82,7 @@ STEPWISE_AVX512_BODY Vector totals(const Vector (&a)[lanes]) {
 /// 8 columns of K: back += K^T w, W vectors.
 template <int W>
 STEPWISE_AVX512 void eight_columns(MatrixView<const double> k, MatrixView<const double> w, MatrixView<double> back) {
-  Vector sums[W][lanes] = {};
+  Vector sums[std::size_t{W}][lanes] = {};
   for (std::int64_t r = 0; r < k.rows; r += lanes) {
 #pragma GCC unroll 8
     for (int c = 0; c < lanes; ++c) {
