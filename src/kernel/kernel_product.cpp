@@ -33,15 +33,13 @@ MPI_Datatype mpi_type<float>() {
   return MPI_FLOAT;
 }
 
-/// Memory of each thread, zeros at first. Collective to make.
+/// Memory of each thread, zeros at first.
 template <class T>
 class Buffers {
  public:
-  /// @throws CollectiveError(memory).
-  Buffers(const Communicator& comm, std::size_t size) : parts_(static_cast<std::size_t>(thread_count())) {
-    attempt(comm, [&] {
-      for (auto& part : parts_) part.resize(size);
-    });
+  explicit Buffers(std::size_t size) : parts_(static_cast<std::size_t>(thread_count()), std::vector<T>(size)) {}
+  void clear(std::size_t size) {
+    for (auto& part : parts_) std::fill_n(part.begin(), size, T{0});
   }
   [[nodiscard]] T* mine() const { return parts_[static_cast<std::size_t>(thread_number())].data(); }
   void add_to(std::vector<T>& sums) const {
@@ -106,6 +104,20 @@ struct KernelProduct<T>::Visitor {
   BasicSamples<T> guest;
   const BasicSamples<T>* samples = nullptr;  // this rank's own, or the guest
   std::vector<T> v;
+
+  /// Memory for as many samples, so that no later visitor needs more.
+  void reserve(std::int64_t most, std::int64_t width, std::int64_t features) {
+    v.reserve(numbers(most, width));
+    guest.data.reserve(numbers(features, most));
+    guest.squared_norms.reserve(features > 0 ? static_cast<std::size_t>(most) : 0);
+  }
+};
+
+/// What a product needs besides the vectors: of each thread, the sums for a visitor and a tile.
+template <class T>
+struct KernelProduct<T>::Workspace {
+  Buffers<T> returns;
+  Buffers<T> entries;
 };
 
 template <class T>
@@ -132,23 +144,27 @@ void KernelProduct<T>::tour(bool with_samples, std::vector<T> v, std::int64_t wi
   (void)narrow(share(0).size(), "samples on one rank");  // the largest share: all ranks fail alike
   const std::int64_t own_count = share(rank).size();
   Visitor here;
+  Visitor next;
+  attempt(comm_, [&] {
+    here.v = std::move(v);
+    for (Visitor* visitor : {&here, &next}) {
+      if (ranks > 1) visitor->reserve(share(0).size(), width, with_samples ? own_.features : 0);
+    }
+  });
   here.count = own_count;
   here.samples = &own_;
-  here.v = std::move(v);
-  Visitor next;
   for (int step = 0; step < steps; ++step) {
     const int partner = (rank + step) % ranks;
     const bool more = step + 1 < steps;
     if (more) {
-      attempt(comm_, [&] {
-        next.count = share((partner + 1) % ranks).size();
-        next.v.resize(numbers(next.count, width));
-        if (!with_samples) return;
+      next.count = share((partner + 1) % ranks).size();
+      next.v.resize(numbers(next.count, width));
+      if (with_samples) {
         next.guest.features = own_.features;
         next.guest.count = next.count;
         next.guest.data.resize(numbers(own_.features, next.count));
         next.guest.squared_norms.resize(static_cast<std::size_t>(next.count));
-      });
+      }
     }
     Messages messages(comm_.raw(), ahead, behind);
     if (more) {
@@ -224,7 +240,7 @@ void KernelProduct<T>::store_strips(const Meeting& meeting, const BasicSamples<T
       tiles.insert(tiles.end(), some.begin(), some.end());
     }
   });
-  const Buffers<T> entries(comm_, largest_tile(shape));
+  const auto entries = attempt(comm_, [&] { return Buffers<T>(largest_tile(shape)); });
   std::atomic<std::int64_t> done = 0;
 #pragma omp parallel for schedule(dynamic)
   for (std::size_t t = 0; t < tiles.size(); ++t) {
@@ -261,12 +277,12 @@ void KernelProduct<T>::store(const Progress& progress) {
 /// visitor; with oneself `back` is also this rank's.
 template <class T>
 void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, MatrixView<const T> v, MatrixView<T> y,
-                                std::vector<T>& back) const {
+                                std::vector<T>& back, Workspace& workspace) const {
   const std::int64_t width = v.cols;
   const std::int64_t count = visitor.count;
   const std::int64_t stride = std::max(count, std::int64_t{1});
   const MatrixView<const T> theirs{visitor.v.data(), count, width, stride};
-  const Buffers<T> returns(comm_, numbers(count, width));
+  workspace.returns.clear(numbers(count, width));
   /// Multiplies one tile for its two places; a tile on the diagonal has one only.
   const auto use = [&](const Tile& tile, MatrixView<const T> k) {
     const MatrixView<const T> v_cols = theirs.block(tile.cols.begin, 0, k.cols, width);
@@ -275,14 +291,13 @@ void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, 
       multiply_tile(k, v_cols, y_rows);
       return;
     }
-    const MatrixView<T> returned{returns.mine(), count, width, stride};
+    const MatrixView<T> returned{workspace.returns.mine(), count, width, stride};
     multiply_tile_twice(k, v_cols, y_rows, v.block(tile.rows.begin, 0, k.rows, width),
                         returned.block(tile.cols.begin, 0, k.cols, width));
   };
   // All tiles of a row belong to one thread, so nobody else writes to its part of y, and the order of sums is fixed.
   if (strips_.empty()) {
     const TileShape shape = tile_shape(kernel_);
-    const Buffers<T> entries(comm_, largest_tile(shape));
     const auto parts = attempt(comm_, [&] {
       std::vector<std::vector<Tile>> rows;
       for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += shape.rows) {
@@ -294,7 +309,7 @@ void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, 
     for (std::size_t part = 0; part < parts.size(); ++part) {
       for (const Tile& tile : parts[part]) {
         if (stop_requested()) break;
-        const MatrixView<T> k{entries.mine(), tile.rows.size(), tile.cols.size(), tile.rows.size()};
+        const MatrixView<T> k{workspace.entries.mine(), tile.rows.size(), tile.cols.size(), tile.rows.size()};
         evaluate(kernel_, own_, tile.rows, *visitor.samples, tile.cols, k);
         use(tile, k);
       }
@@ -316,7 +331,7 @@ void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, 
     }
   }
   std::fill(back.begin(), back.end(), T{0});
-  returns.add_to(back);
+  workspace.returns.add_to(back);
 }
 
 template <class T>
@@ -331,7 +346,8 @@ void KernelProduct<T>::operator()(MatrixView<const double> v, MatrixView<double>
   std::vector<T> total;
   std::vector<T> back;
   std::vector<T> received;
-  attempt(comm_, [&] {
+  const std::size_t most = numbers(share(0).size(), width);  // the largest share
+  Workspace workspace = attempt(comm_, [&] {
     mine.resize(numbers(own, width));
     for (std::int64_t s = 0; s < own; ++s) {
       for (std::int64_t j = 0; j < width; ++j) mine[static_cast<std::size_t>(j * own + s)] = static_cast<T>(v(j, s));
@@ -339,15 +355,16 @@ void KernelProduct<T>::operator()(MatrixView<const double> v, MatrixView<double>
     visiting = mine;
     total.resize(mine.size());
     received.resize(mine.size());
+    back.reserve(most);
+    return Workspace{Buffers<T>(most), Buffers<T>(strips_.empty() ? largest_tile(tile_shape(kernel_)) : 0)};
   });
   const auto add = [&](const std::vector<T>& part) {
     for (std::size_t i = 0; i < part.size(); ++i) total[i] += part[i];
   };
   const SampleType<T> vector_type(width);
   tour(strips_.empty(), std::move(visiting), width, [&](const Meeting& meeting, const Visitor& visitor) {
-    attempt(comm_, [&] { back.resize(numbers(visitor.count, width)); });
-    multiply(meeting, visitor, {mine.data(), own, width, stride}, {total.data(), own, width, stride}, back);
-    stop_together(comm_);
+    back.resize(numbers(visitor.count, width));
+    multiply(meeting, visitor, {mine.data(), own, width, stride}, {total.data(), own, width, stride}, back, workspace);
     if (meeting.self()) {
       add(back);
       return;
@@ -360,6 +377,7 @@ void KernelProduct<T>::operator()(MatrixView<const double> v, MatrixView<double>
                  comm_.raw(), MPI_STATUS_IGNORE);
     add(received);
   });
+  stop_together(comm_);
   for (std::int64_t s = 0; s < own; ++s) {
     for (std::int64_t j = 0; j < width; ++j)
       y(j, s) = static_cast<double>(total[static_cast<std::size_t>(j * own + s)]);

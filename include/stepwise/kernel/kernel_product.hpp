@@ -42,6 +42,7 @@ class KernelProduct {
 
  private:
   struct Visitor;
+  struct Workspace;
   /// Which of this rank's rows the visitor's columns are multiplied with.
   struct Meeting {
     int step = 0;
@@ -63,7 +64,7 @@ class KernelProduct {
   void tour(bool with_samples, std::vector<T> v, std::int64_t width, const Visit& visit) const;
   void store_strips(const Meeting& meeting, const BasicSamples<T>& visitor, const Progress& progress);
   void multiply(const Meeting& meeting, const Visitor& visitor, MatrixView<const T> v, MatrixView<T> y,
-                std::vector<T>& back) const;
+                std::vector<T>& back, Workspace& workspace) const;
 
   const Kernel& kernel_;
   const BasicSamples<T>& own_;
