@@ -33,15 +33,17 @@ MPI_Datatype mpi_type<float>() {
   return MPI_FLOAT;
 }
 
-/// Memory of each thread, zeros at first.
+/// Memory of each thread, not filled.
 template <class T>
 class Buffers {
  public:
-  explicit Buffers(std::size_t size) : parts_(static_cast<std::size_t>(thread_count()), std::vector<T>(size)) {}
-  void clear(std::size_t size) {
-    for (auto& part : parts_) std::fill_n(part.begin(), size, T{0});
+  explicit Buffers(std::size_t size) : parts_(static_cast<std::size_t>(thread_count())) {
+    for (auto& part : parts_) part = allocate_lines<T>(size);
   }
-  [[nodiscard]] T* mine() const { return parts_[static_cast<std::size_t>(thread_number())].data(); }
+  void clear(std::size_t size) {
+    for (auto& part : parts_) std::fill_n(part.get(), size, T{0});
+  }
+  [[nodiscard]] T* mine() const { return parts_[static_cast<std::size_t>(thread_number())].get(); }
   void add_to(std::vector<T>& sums) const {
     for (const auto& part : parts_) {
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += part[i];
@@ -49,8 +51,21 @@ class Buffers {
   }
 
  private:
-  mutable std::vector<std::vector<T>> parts_;
+  std::vector<CacheLines<T>> parts_;
 };
+
+/// out := in^T, in blocks that stay in the first cache.
+template <class From, class To>
+void transpose(MatrixView<From> in, MatrixView<To> out) {
+  constexpr std::int64_t block = 32;
+  for (std::int64_t row = 0; row < in.rows; row += block) {
+    for (std::int64_t col = 0; col < in.cols; col += block) {
+      for (std::int64_t i = row; i < std::min(row + block, in.rows); ++i) {
+        for (std::int64_t j = col; j < std::min(col + block, in.cols); ++j) out(j, i) = static_cast<To>(in(i, j));
+      }
+    }
+  }
+}
 
 /// Messages are counted in samples: numbers alone may be more than 2^31.
 template <class T>
@@ -349,9 +364,7 @@ void KernelProduct<T>::operator()(MatrixView<const double> v, MatrixView<double>
   const std::size_t most = numbers(share(0).size(), width);  // the largest share
   Workspace workspace = attempt(comm_, [&] {
     mine.resize(numbers(own, width));
-    for (std::int64_t s = 0; s < own; ++s) {
-      for (std::int64_t j = 0; j < width; ++j) mine[static_cast<std::size_t>(j * own + s)] = static_cast<T>(v(j, s));
-    }
+    transpose(v, MatrixView<T>{mine.data(), own, width, stride});
     visiting = mine;
     total.resize(mine.size());
     received.resize(mine.size());
@@ -378,10 +391,7 @@ void KernelProduct<T>::operator()(MatrixView<const double> v, MatrixView<double>
     add(received);
   });
   stop_together(comm_);
-  for (std::int64_t s = 0; s < own; ++s) {
-    for (std::int64_t j = 0; j < width; ++j)
-      y(j, s) = static_cast<double>(total[static_cast<std::size_t>(j * own + s)]);
-  }
+  transpose(MatrixView<const T>{total.data(), own, width, stride}, y);
 }
 
 template class KernelProduct<double>;

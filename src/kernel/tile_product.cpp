@@ -31,7 +31,7 @@ STEPWISE_AVX512_BODY Vector& piece(MatrixView<double> a, std::int64_t i, std::in
   return *reinterpret_cast<Vector*>(a.data + i + j * a.stride);
 }
 
-/// 16 rows of y += K v, W vectors. Fetches as many numbers from `ahead` on into the second cache.
+/// 16 rows of y += K v, W vectors. Meanwhile fetches a cache line from `ahead` on for every column.
 template <int W>
 STEPWISE_AVX512 void sixteen_rows(MatrixView<const double> k, MatrixView<const double> v, MatrixView<double> y,
                                   const double* ahead) {
@@ -45,8 +45,7 @@ STEPWISE_AVX512 void sixteen_rows(MatrixView<const double> k, MatrixView<const d
   for (std::int64_t c = 0; c < k.cols; ++c) {
     const Vector k0 = piece(k, 0, c);
     const Vector k1 = piece(k, lanes, c);
-    __builtin_prefetch(ahead + 2 * lanes * c, 0, 2);
-    __builtin_prefetch(ahead + 2 * lanes * c + lanes, 0, 2);
+    __builtin_prefetch(ahead + lanes * c, 0, 2);
 #pragma GCC unroll 16
     for (int j = 0; j < W; ++j) {
       const double factor = v(c, j);
@@ -79,11 +78,13 @@ STEPWISE_AVX512_BODY Vector totals(const Vector (&a)[lanes]) {
                    add_pairs(add_neighbours(a[4], a[5]), add_neighbours(a[6], a[7])));
 }
 
-/// 8 columns of K: back += K^T w, W vectors.
+/// 8 columns of K: back += K^T w, W vectors. Meanwhile fetches a cache line from `ahead` on for every eight rows.
 template <int W>
-STEPWISE_AVX512 void eight_columns(MatrixView<const double> k, MatrixView<const double> w, MatrixView<double> back) {
+STEPWISE_AVX512 void eight_columns(MatrixView<const double> k, MatrixView<const double> w, MatrixView<double> back,
+                                   const double* ahead) {
   Vector sums[std::size_t{W}][lanes] = {};
   for (std::int64_t r = 0; r < k.rows; r += lanes) {
+    __builtin_prefetch(ahead + r, 0, 2);
 #pragma GCC unroll 8
     for (int c = 0; c < lanes; ++c) {
       Vector entries = piece(k, r, c);
@@ -96,15 +97,14 @@ STEPWISE_AVX512 void eight_columns(MatrixView<const double> k, MatrixView<const 
   for (int j = 0; j < W; ++j) piece(back, 0, j) += totals(sums[j]);
 }
 
-using RowMicro = void (*)(MatrixView<const double>, MatrixView<const double>, MatrixView<double>, const double*);
-using ColumnMicro = void (*)(MatrixView<const double>, MatrixView<const double>, MatrixView<double>);
+using Micro = void (*)(MatrixView<const double>, MatrixView<const double>, MatrixView<double>, const double*);
 
 template <int... W>
-constexpr std::array<RowMicro, sizeof...(W)> rows_table(std::integer_sequence<int, W...>) {
+constexpr std::array<Micro, sizeof...(W)> rows_table(std::integer_sequence<int, W...>) {
   return {&sixteen_rows<W + 1>...};
 }
 template <int... W>
-constexpr std::array<ColumnMicro, sizeof...(W)> columns_table(std::integer_sequence<int, W...>) {
+constexpr std::array<Micro, sizeof...(W)> columns_table(std::integer_sequence<int, W...>) {
   return {&eight_columns<W + 1>...};
 }
 constexpr auto by_rows = rows_table(std::make_integer_sequence<int, most_vectors>());
@@ -125,25 +125,41 @@ bool has_avx512() {
   return has;
 }
 
-/// y += K v for the rows of K in full sixteens. What lies behind the tile, in a strip the next tile, is fetched
-/// meanwhile: memory is slower than this loop.
-void multiply_rows(MatrixView<const double> k, MatrixView<const double> v, MatrixView<double> y) {
+// What lies behind the tile, in a strip the next tile, is fetched meanwhile, line by line from `ahead` on: memory is
+// slower than these loops.
+
+/// y += K v for the rows of K in full sixteens.
+void multiply_rows(MatrixView<const double> k, MatrixView<const double> v, MatrixView<double> y, const double* ahead) {
   in_groups(v.cols, most_vectors, [&](std::int64_t first, std::int64_t count) {
-    const RowMicro micro = by_rows[static_cast<std::size_t>(count - 1)];
-    for (std::int64_t r = 0; r + 2 * lanes <= k.rows; r += 2 * lanes) {
+    const Micro micro = by_rows[static_cast<std::size_t>(count - 1)];
+    for (std::int64_t r = 0; r + 2 * lanes <= k.rows; r += 2 * lanes, ahead += lanes * k.cols) {
       micro(k.block(r, 0, 2 * lanes, k.cols), v.block(0, first, v.rows, count), y.block(r, first, 2 * lanes, count),
-            k.data + k.stride * k.cols + r * k.cols);
+            ahead);
     }
   });
 }
 
-/// back += K^T w for the columns of K in full eights, its rows being a multiple of eight.
-void multiply_columns(MatrixView<const double> k, MatrixView<const double> w, MatrixView<double> back) {
+/// back += K^T w for the columns of K in full eights, its rows being a multiple of eight. Returns what is ahead now.
+const double* multiply_columns(MatrixView<const double> k, MatrixView<const double> w, MatrixView<double> back,
+                               const double* ahead) {
   for (std::int64_t c = 0; c + lanes <= k.cols; c += lanes) {
     in_groups(w.cols, most_dots, [&](std::int64_t first, std::int64_t count) {
       by_columns[static_cast<std::size_t>(count - 1)](k.block(0, c, k.rows, lanes), w.block(0, first, w.rows, count),
-                                                      back.block(c, first, lanes, count));
+                                                      back.block(c, first, lanes, count), ahead);
+      ahead += k.rows;
     });
+  }
+  return ahead;
+}
+
+/// y += K v.
+void multiply_all_rows(MatrixView<const double> k, MatrixView<const double> v, MatrixView<double> y,
+                       const double* ahead) {
+  const std::int64_t rows = k.rows - k.rows % (2 * lanes);
+  const std::int64_t rest = k.rows - rows;
+  multiply_rows(k, v, y, ahead);
+  if (rest > 0) {
+    gemm(1, Transpose::no, k.block(rows, 0, rest, k.cols), Transpose::no, v, 1, y.block(rows, 0, rest, y.cols));
   }
 }
 
@@ -180,14 +196,11 @@ void multiply_tile_twice(MatrixView<const float> k, MatrixView<const float> v, M
 #ifdef STEPWISE_AVX512
 
 void multiply_tile(MatrixView<const double> k, MatrixView<const double> v, MatrixView<double> y) {
-  if (!has_avx512()) {
+  if (has_avx512()) {
+    multiply_all_rows(k, v, y, k.column(k.cols));
+  } else {
     add_product(k, v, y);
-    return;
   }
-  const std::int64_t rows = k.rows - k.rows % (2 * lanes);
-  const std::int64_t rest = k.rows - rows;
-  multiply_rows(k, v, y);
-  if (rest > 0) add_product(k.block(rows, 0, rest, k.cols), v, y.block(rows, 0, rest, y.cols));
 }
 
 void multiply_tile_twice(MatrixView<const double> k, MatrixView<const double> v, MatrixView<double> y,
@@ -199,7 +212,8 @@ void multiply_tile_twice(MatrixView<const double> k, MatrixView<const double> v,
   const std::int64_t rows = k.rows - k.rows % lanes;
   const std::int64_t cols = k.cols - k.cols % lanes;
   // Columns first: they read the tile in the order in which it lies, and leave it in the cache.
-  multiply_columns(k.block(0, 0, rows, cols), w.block(0, 0, rows, w.cols), back);
+  const double* ahead =
+      multiply_columns(k.block(0, 0, rows, cols), w.block(0, 0, rows, w.cols), back, k.column(k.cols));
   if (cols < k.cols) {
     add_transposed(k.block(0, cols, k.rows, k.cols - cols), w, back.block(cols, 0, k.cols - cols, back.cols));
   }
@@ -207,7 +221,7 @@ void multiply_tile_twice(MatrixView<const double> k, MatrixView<const double> v,
     add_transposed(k.block(rows, 0, k.rows - rows, cols), w.block(rows, 0, k.rows - rows, w.cols),
                    back.block(0, 0, cols, back.cols));
   }
-  multiply_tile(k, v, y);
+  multiply_all_rows(k, v, y, ahead);
 }
 
 #else

@@ -1,6 +1,5 @@
 #include "stepwise/sim/matrix_model.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "sim/moment_sums.hpp"
@@ -23,16 +22,15 @@ MatrixModel kernel_model(ProductWithK product, BlockVector f0, const Communicato
                  &comm, pairing, samples](MatrixView<const double> x, MatrixView<double> y) mutable {
     const MatrixView<double> f_view{f.data(), x.rows, x.cols, x.rows};
     embed(x, f_view);
-    for (std::int64_t i = 0; i < y.cols; ++i) std::copy_n(f_view.column(i), y.rows, y.column(i));
+    const double factor = 1 / pairing.norm(samples);
+    for (std::int64_t i = 0; i < y.cols; ++i) {
+      for (std::int64_t j = 0; j < y.rows; ++j) y(j, i) = factor * f_view(j, i);
+    }
     apply_pairing(pairing, y);
     sums.clear();
     sums.add(f_view, y);
     sum(comm, sums.data);
-    const double norm = pairing.norm(samples);
-    for (std::int64_t i = 0; i < y.cols; ++i) {
-      for (std::int64_t j = 0; j < y.rows; ++j) y(j, i) /= norm;
-    }
-    return sums.moments(norm, static_cast<double>(samples));
+    return sums.moments(1, static_cast<double>(samples));
   };
   return model;
 }
