@@ -78,5 +78,24 @@ TEST(KernelModel, WithALinearKernelIsTheLinearModel) {
   }
 }
 
+TEST(KernelModel, TakesProductsOfEveryStorage) {
+  const Problem p = make_problem(20, 5);
+  const Kernel rbf = RbfKernel{2};
+  BlockVector f0 = make_block_vector(world(), p.samples, d, 2);
+  f0.data = normal_matrix(0.05, d, p.range);
+  const auto trained = [&](const ProductWithK& product) {
+    Training training{std::vector<double>(f0.data.size())};
+    descend(correlation_dynamics(kernel_model(product, f0, world(), p.pairing), {}), 0.1, 60, training);
+    return replicate(training.x, d, p);
+  };
+  const std::vector<double> stored = trained(product_with(rbf, p));
+  const KernelProduct<double> evaluated(rbf, p.own, world(), p.samples, 2);
+  EXPECT_LT(difference(trained([&](auto v, auto y) { evaluated(v, y); }), stored), 1e-12);
+  const SingleSamples single = to_single(p.own);
+  KernelProduct<float> rough(rbf, single, world(), p.samples, 2);
+  rough.store({});
+  EXPECT_LT(difference(trained([&](auto v, auto y) { rough(v, y); }), stored), 1e-4);
+}
+
 }  // namespace
 }  // namespace stepwise::test
