@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .source import has, numbers, title
-from .style import LINES, MARKERS, TIME, shade, time_axis
+from .source import has, records, scale_names, scale_values, title
+from .style import LINES, MARKERS, TIME, half_rises, shade, time_axis
 
 KINDS = {"measured/covariance": "eigenvalues of the\nembedding's covariance",
          "measured/hidden": "eigenvalues of the\nhidden layer's covariance",
@@ -21,12 +21,14 @@ def lacks(file: h5py.File) -> str:
     return "" if found(file) else " or ".join("/" + name for name in KINDS)
 
 
-def scale_of(name: str) -> str:
-    return "ntk/time" if name.startswith("ntk") else "time"
+def times_of(item: h5py.Dataset) -> np.ndarray | None:
+    """Of its first dimension's scale: the records' or the snapshots'."""
+    names = scale_names(item)
+    return scale_values(item, 0).astype(float) if names and names[0] in ("time", "snapshot") else None
 
 
 def found(file: h5py.File) -> list[str]:
-    return [name for name in KINDS if has(file, name, scale_of(name))]
+    return [name for name in KINDS if has(file, name) and times_of(file[name]) is not None]
 
 
 def size(file: h5py.File) -> tuple[float, float]:
@@ -34,7 +36,7 @@ def size(file: h5py.File) -> tuple[float, float]:
 
 
 def draw_kind(axes: Axes, file: h5py.File, name: str) -> None:
-    time = numbers(file, scale_of(name), 1)
+    time = times_of(file[name])
     values = file[name][()].astype(float)[:len(time)]
     values = values.reshape(len(values), -1)
     time = time[:len(values)]
@@ -43,9 +45,10 @@ def draw_kind(axes: Axes, file: h5py.File, name: str) -> None:
     for number in range(count):
         axes.plot(time, values[:, number], color=shade(number, count), linestyle=LINES[number % 2], linewidth=1.4,
                   marker=MARKERS[number] if few else None, markersize=3.5)
-    if name in LOGARITHMIC and (values > 0).any():
+    shown = values[values > 1e-9 * np.nanmax(values, initial=0)]  # what is below is rounding
+    if name in LOGARITHMIC and len(shown):
         axes.set_yscale("log")
-        axes.set_ylim(bottom=max(values[values > 0].min() / 2, values.max() * 1e-12))
+        axes.set_ylim(shown.min() / 2, 2 * shown.max())
     axes.set_ylabel(KINDS[name])
 
 
@@ -54,7 +57,9 @@ def draw(figure: Figure, file: h5py.File) -> None:
     axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
     for panel, name in zip(axes, names):
         draw_kind(panel, file, name)
-    time = numbers(file, "time", 1) if has(file, "time") else numbers(file, "ntk/time", 1)
-    time_axis(axes[-1], time, np.empty(0))
+    steps = np.empty(0)
+    if has(file, "time", "measured/lambda"):
+        steps = half_rises(*records(file, "time", **{"measured/lambda": 2}))
+    time_axis(axes[-1], times_of(file[names[0]]), steps)
     axes[-1].set_xlabel(TIME)
     figure.suptitle(title(file, "the network while it trains"))

@@ -63,9 +63,8 @@ def write_simulation(path: Path, modes: int = 6, **attributes: str) -> Path:
         put(file, "measured/hidden", np.exp(-np.arange(12)) * (1 + np.log1p(time))[:, None], "/time")
         put(file, "measured/weight_distance", np.log1p(time), "/time")
         put(file, "measured/probe_accuracy", 0.1 + 0.4 * learning(gamma, s0, time).mean(axis=1), "/time")
-        put_scale(file, "ntk/time", time[::24], "time")
-        put(file, "ntk/change", 0.1 * np.log1p(time[::24]), "/ntk/time")
         put_scale(file, "snapshot", time[[0, 40, 80, 120, 240]], "snapshot")
+        put(file, "ntk/change", 0.1 * np.log1p(file["snapshot"][()]), "/snapshot")
         labels = np.arange(90) % 3
         directions = rng.standard_normal((90, modes)) + labels[:, None] * [1, *[-0.7] * (modes - 1)]
         sizes = np.sqrt(learning(gamma, s0, file["snapshot"][()]))
@@ -89,6 +88,20 @@ def write_components(path: Path) -> Path:
         a = start * np.where(lead[None], ratio * decay, ratio)
         put(file, "measured/a", a * 1.01, "/time")
         put(file, "predicted/a", a, "/time")
+    return path
+
+
+def write_supervised(path: Path) -> Path:
+    eigenvalues = 2.0 ** -np.arange(20)
+    with begin(path, 4) as file:
+        time = np.concatenate([[0], np.geomspace(0.01, 30, 100)])
+        put_scale(file, "time", time, "time")
+        residual = np.exp(-eigenvalues[:4] * time[:, None])
+        for name, factor in (("measured", 1.02), ("predicted", 1)):
+            put(file, f"{name}/residual", factor * residual, "/time", "/mode")
+            put(file, f"{name}/loss", factor * np.sum(residual**2, axis=1), "/time")
+        put(file, "supervised/eigenvalues", eigenvalues)
+        put(file, "supervised/label_alignment", 1 / np.arange(1, 21))
     return path
 
 

@@ -77,6 +77,7 @@ class PlotTest(ProgramTest):
         self.check_figures(plot_files.write_simulation(self.folder / "training.h5"),
                            ["training", "probe", "network", "spectrum", "histogram", "landscape", "embeddings", "images"])
         self.check_figures(plot_files.write_components(self.folder / "modes.h5"), ["components"])
+        self.check_figures(plot_files.write_supervised(self.folder / "supervised.h5"), ["supervised"])
         self.check_figures(plot_files.write_losses(self.folder / "losses.h5"), ["losses"])
         self.check_figures(plot_files.write_widths(self.folder / "width.h5"), ["width"])
         self.check_figures(plot_files.write_probes(self.folder / "probe.h5"), ["probe"])
