@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Draws a result file: the loss staircase, the modes being learned one by one, the spectrum of K_Gamma.
+"""Draws a result file: the loss staircase, the modes being learned one by one, the spectrum of K_Gamma; or a
+simulation, also one under way: what is measured, and dashed what was predicted.
 
     plot.py RESULT.h5 [-o PICTURE.png|.pdf|.svg]      default: beside the result, as .png
 """
@@ -144,17 +145,62 @@ def draw_spectrum(axes: plt.Axes, result: Result) -> None:
     axes.legend(loc="lower left", frameon=False)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("result", type=Path)
-    parser.add_argument("-o", "--output", type=Path, help="picture to write")
-    arguments = parser.parse_args()
-    output = arguments.output or arguments.result.with_suffix(".png")
-    if output.suffix.lower() not in SUFFIXES:
-        fail(f"{output}: the picture's name must end in {', '.join(SUFFIXES)}")
-    result = read(arguments.result)
+def is_simulation(path: Path) -> bool:
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with open_simulation(path) as file:
+        return file.attrs.get("schema_name") == "stepwise-simulation"
 
-    figure = plt.figure(figsize=(11, 6), layout="constrained")
+
+def open_simulation(path: Path) -> h5py.File:
+    """One that another program may be writing."""
+    try:
+        return h5py.File(path, "r", libver="latest", swmr=path.suffix == ".partial")
+    except OSError as error:
+        fail(f"{path}: {error}")
+
+
+def draw_curves(axes: plt.Axes, group: h5py.Group, name: str, records: int) -> None:
+    """Measured curves as lines, lighter from mode to mode; the prediction dashed over them."""
+    time, measured = group["time"][:records], group[f"measured/{name}"][:records].reshape(records, -1)
+    count = measured.shape[1]
+    for j in range(count):
+        axes.plot(time, measured[:, j], color=str(0.15 + 0.6 * j / count), linewidth=2.4,
+                  label="measured" if j == 0 else None)
+    if f"predicted/{name}" in group:
+        predicted = group[f"predicted/{name}"][:records].reshape(records, -1)
+        for j in range(count):
+            axes.plot(time, predicted[:, j], color="tab:orange", linewidth=1.2, linestyle=(0, (4, 3)),
+                      label="predicted" if j == 0 else None)
+
+
+def draw_simulation(path: Path, figure: plt.Figure) -> None:
+    """A column for each loss that was trained by."""
+    with open_simulation(path) as file:
+        groups = [""] if "time" in file else [name for name in file if "time" in file[name]]
+        quantity, what = ("residual", "residuals along eigenvectors of $K$") if "supervised" in file else (
+            "lambda", r"eigenvalues $\lambda_j$ of $C$")
+        panels = figure.subplots(2, len(groups), squeeze=False, sharex="col", sharey="row")
+        for (loss, modes), name in zip(panels.T, groups):
+            group = file[name or "/"]
+            records = len(group["time"])
+            if records < 2:
+                fail(f"{path}: has {records} records yet, which make no curve")
+            draw_curves(loss, group, "loss", records)
+            draw_curves(modes, group, quantity, records)
+            time = group["time"][:records]
+            rises = time[1:][np.abs(np.diff(group["measured/loss"][:records])) > 1e-3 * group["measured/loss"][0]]
+            loss.set_xscale("log")
+            loss.set_xlim(max(time[1], (rises[0] if len(rises) else time[1]) / 3), time[-1])
+            loss.set_title(name)
+            modes.set_xlabel("time $t$ = learning rate × steps")
+        panels[0, 0].set_ylabel("loss $L$ (dimensionless)")
+        panels[1, 0].set_ylabel(f"{what} (dimensionless)")
+        panels[0, 0].legend(loc="lower left", frameon=False)
+        figure.suptitle(f"{path.name}: {file.attrs['model']} model, {file.attrs['status']}")
+
+
+def draw_result(result: Result, figure: plt.Figure) -> None:
     grid = figure.add_gridspec(2, 2, width_ratios=(1.5, 1))
     loss = figure.add_subplot(grid[0, 0])
     modes = figure.add_subplot(grid[1, 0], sharex=loss)
@@ -165,6 +211,21 @@ def main() -> int:
     loss.tick_params(labelbottom=False)
     draw_spectrum(figure.add_subplot(grid[:, 1]), result)
     figure.suptitle(result.title)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("result", type=Path)
+    parser.add_argument("-o", "--output", type=Path, help="picture to write")
+    arguments = parser.parse_args()
+    output = arguments.output or arguments.result.with_suffix(".png")
+    if output.suffix.lower() not in SUFFIXES:
+        fail(f"{output}: the picture's name must end in {', '.join(SUFFIXES)}")
+    figure = plt.figure(figsize=(11, 6), layout="constrained")
+    if is_simulation(arguments.result):
+        draw_simulation(arguments.result, figure)
+    else:
+        draw_result(read(arguments.result), figure)
     try:
         figure.savefig(output, dpi=150)
     except OSError as error:
