@@ -11,7 +11,17 @@ namespace stepwise {
                                                   std::array<std::uint32_t, 2> key) noexcept;
 
 /// What a random number is used for. Streams of different purpose never share numbers.
-enum class Purpose : std::uint32_t { image = 1, crop = 2, flip = 3, noise = 4, probe = 5, start = 6, feature = 7 };
+enum class Purpose : std::uint32_t {
+  image = 1,
+  crop = 2,
+  flip = 3,
+  noise = 4,
+  probe = 5,
+  start = 6,
+  feature = 7,
+  weight = 10,
+  batch = 11
+};
 
 /// The random numbers of one (seed, purpose, index, view), in order. Copies are cheap and independent of rank
 /// and thread; index < 2^48, view < 2^16, at most 2^34 words.
