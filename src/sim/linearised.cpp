@@ -33,7 +33,7 @@ void tangent_affine(const LinearisedTraining& training, std::size_t l, const Com
 }  // namespace
 
 LinearisedTraining begin_linearised(const TrainedNetwork& start, const Optimiser& optimiser) {
-  return {start, begin_training(start, optimiser), std::vector<double>(start.parameters.size()), {}};
+  return {start, begin_network_training(start, optimiser), std::vector<double>(start.parameters.size()), {}};
 }
 
 void expand(LinearisedTraining& training, const Communicator& width, MatrixView<const double> x) {
@@ -75,7 +75,7 @@ void linearised_outputs(LinearisedTraining& training, const Communicator& width,
 
 double train(LinearisedTraining& training, const TrainingGrid& grid, MatrixView<const double> x, const PairLoss& loss,
              const Pairing& pairing, const Optimiser& optimiser) {
-  Training& moving = training.moving;
+  NetworkTraining& moving = training.moving;
   const std::int64_t d = training.start.outputs();
   std::vector<double> f(moving.pass.outputs.size());
   linearised_outputs(training, grid.width, x, f);

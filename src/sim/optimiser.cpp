@@ -98,16 +98,16 @@ std::vector<std::int64_t> batch_groups(std::int64_t groups, std::int64_t batch, 
   return {first, first + batch};
 }
 
-Training begin_training(TrainedNetwork network, const Optimiser& optimiser) {
-  Training training{std::move(network), {}, 0, {}, {}, {}};
+NetworkTraining begin_network_training(TrainedNetwork network, const Optimiser& optimiser) {
+  NetworkTraining training{std::move(network), {}, 0, {}, {}, {}};
   const std::size_t count = training.network.parameters.size();
   training.gradient.resize(count);
   if (optimiser.momentum > 0) training.velocity.resize(count);
   return training;
 }
 
-double loss_gradient(Training& training, const TrainingGrid& grid, MatrixView<const double> x, const PairLoss& loss,
-                     const Pairing& pairing) {
+double loss_gradient(NetworkTraining& training, const TrainingGrid& grid, MatrixView<const double> x,
+                     const PairLoss& loss, const Pairing& pairing) {
   const std::int64_t d = training.network.outputs();
   forward(training.network, grid.width, x, training.pass);
   training.by_output.resize(training.pass.outputs.size());
@@ -118,7 +118,7 @@ double loss_gradient(Training& training, const TrainingGrid& grid, MatrixView<co
   return value;
 }
 
-double train(Training& training, const TrainingGrid& grid, MatrixView<const double> x, const PairLoss& loss,
+double train(NetworkTraining& training, const TrainingGrid& grid, MatrixView<const double> x, const PairLoss& loss,
              const Pairing& pairing, const Optimiser& optimiser) {
   const double value = loss_gradient(training, grid, x, loss, pairing);
   take_step(optimiser, training.network, training.gradient, training.velocity, grid.width);

@@ -43,7 +43,7 @@ double sharpness(const TrainedNetwork& network, const TrainingGrid& grid, Matrix
                  const PairLoss& loss, const Pairing& pairing, int iterations) {
   constexpr double relative_step = 1e-4;
   constexpr std::uint64_t seed = 1;
-  Training moved = begin_training(network, {});
+  NetworkTraining moved = begin_network_training(network, {});
   for (std::size_t l = 0; l < network.layers.size(); ++l) draw_layer(moved.network, l, 1, 1, seed);
   std::vector<double> v = moved.network.parameters;
   const std::vector<double> roots = root_rates(network);

@@ -73,8 +73,8 @@ TEST(Optimiser, ParameterisationsDifferByTheRatesOfTheLayersAlone) {
   }
   const Optimiser optimiser{0.05, 0.9, 1e-3};
   const Vector x = test::normal_columns(options.inputs, n, 2);
-  Training one = begin_training(ntk, optimiser);
-  Training other = begin_training(standard, optimiser);
+  NetworkTraining one = begin_network_training(ntk, optimiser);
+  NetworkTraining other = begin_network_training(standard, optimiser);
   for (int step = 0; step < 5; ++step) {
     train(one, test::alone(), columns(x, options.inputs), SimplifiedBarlowTwins{}, pairs, optimiser);
     train(other, test::alone(), columns(x, options.inputs), SimplifiedBarlowTwins{}, pairs, optimiser);
@@ -101,21 +101,21 @@ TEST(Optimiser, BatchesAreAFunctionOfSeedAndEpoch) {
   EXPECT_NE(batch_groups(100, 50, 7, 0), batch_groups(100, 50, 8, 0));
 }
 
-TEST(Training, IsTheSameOnEveryGridForEveryLoss) {
+TEST(NetworkTraining, IsTheSameOnEveryGridForEveryLoss) {
   const NetworkOptions options{2, scalar_activation("tanh")};
   const Vector x = test::normal_columns(options.inputs, n, 2);
   const std::vector<PairLoss> losses{SimplifiedBarlowTwins{}, BarlowTwins{}, SimClr{}, VicReg{}, SpectralContrastive{}};
   for (const bool lars : {false, true}) {
     const Optimiser optimiser{0.02, 0.9, 1e-3, lars, 0.1};
     for (const PairLoss& loss : losses) {
-      Training expected = begin_training(test::drawn(options, test::alone()), optimiser);
+      NetworkTraining expected = begin_network_training(test::drawn(options, test::alone()), optimiser);
       Vector values;
       for (int step = 0; step < 4; ++step) {
         values.push_back(train(expected, test::alone(), columns(x, options.inputs), loss, pairs, optimiser));
       }
       EXPECT_NE(values.front(), values.back());
       test::on_every_training_grid([&](const TrainingGrid& grid) {
-        Training training = begin_training(test::drawn(options, grid), optimiser);
+        NetworkTraining training = begin_network_training(test::drawn(options, grid), optimiser);
         const Range own = sample_share(grid.data, n, 2);
         for (const double value : values) {
           const double here = train(training, grid, columns(x, options.inputs, own), loss, pairs, optimiser);
@@ -128,20 +128,20 @@ TEST(Training, IsTheSameOnEveryGridForEveryLoss) {
   }
 }
 
-TEST(Training, GoesOnFromParametersAndVelocityBitByBit) {
+TEST(NetworkTraining, GoesOnFromParametersAndVelocityBitByBit) {
   const NetworkOptions options;
   const Optimiser optimiser{0.02, 0.9, 1e-3};
   const Vector x = test::normal_columns(options.inputs, n, 2);
-  const auto step = [&](Training& training) {
+  const auto step = [&](NetworkTraining& training) {
     Vector batch;
     for (const std::int64_t group : batch_groups(n / 2, 2, 3, training.step)) {
       batch.insert(batch.end(), x.begin() + 2 * group * options.inputs, x.begin() + 2 * (group + 1) * options.inputs);
     }
     train(training, test::alone(), columns(batch, options.inputs), VicReg{}, pairs, optimiser);
   };
-  Training through = begin_training(test::drawn(options, test::alone()), optimiser);
+  NetworkTraining through = begin_network_training(test::drawn(options, test::alone()), optimiser);
   for (int i = 0; i < 3; ++i) step(through);
-  Training resumed = begin_training(test::drawn(options, test::alone(), 99), optimiser);
+  NetworkTraining resumed = begin_network_training(test::drawn(options, test::alone(), 99), optimiser);
   resumed.network.parameters = through.network.parameters;
   resumed.velocity = through.velocity;
   resumed.step = through.step;
@@ -186,7 +186,7 @@ TEST(Sharpness, IsTheLargestCurvature) {
     const double found = sharpness(network, grid, columns(x, 4, own), SimplifiedBarlowTwins{}, pairs, 500);
     EXPECT_NEAR(found, curvature, 1e-5 * curvature);
   });
-  EXPECT_DOUBLE_EQ(stable_rate(8, 0.5), 0.375);
+  EXPECT_DOUBLE_EQ(stable_rate_at(8, 0.5), 0.375);
 }
 
 TEST(Optimiser, RefusesNumbersOutOfRange) {

@@ -167,7 +167,7 @@ TEST(Linearised, ALinearNetworkIsItsOwnExpansion) {
   const Optimiser optimiser{0.005, 0.9, 1e-3};
   test::on_every_training_grid([&](const TrainingGrid& grid) {
     const auto batch = columns(x, options.inputs, sample_share(grid.data, n, 2));
-    Training training = begin_training(test::drawn(options, grid), optimiser);
+    NetworkTraining training = begin_network_training(test::drawn(options, grid), optimiser);
     LinearisedTraining linear = begin_linearised(test::drawn(options, grid), optimiser);
     expand(linear, grid.width, batch);
     for (int step = 0; step < 10; ++step) {
@@ -186,7 +186,7 @@ TEST(Linearised, ErrorFallsWithTheWidth) {
     const Vector x = test::normal_columns(options.inputs, n, 2);
     const auto batch = columns(x, options.inputs);
     const Optimiser optimiser{0.02};
-    Training training = begin_training(test::drawn(options, test::alone()), optimiser);
+    NetworkTraining training = begin_network_training(test::drawn(options, test::alone()), optimiser);
     LinearisedTraining linear = begin_linearised(training.network, optimiser);
     expand(linear, test::alone().width, batch);
     for (int step = 0; step < 40; ++step) {

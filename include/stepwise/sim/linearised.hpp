@@ -11,7 +11,7 @@ namespace stepwise {
 /// trained as such: what a network would do whose tangent kernel stayed that of its start.
 struct LinearisedTraining {
   TrainedNetwork start;
-  Training moving;                 ///< network: w; pass: the start's, of the batch
+  NetworkTraining moving;          ///< network: w; pass: the start's, of the batch
   std::vector<double> difference;  ///< w - w_0
   NetworkPass tangents;            ///< signals: dh_l
 };

@@ -36,7 +36,7 @@ void take_step(const Optimiser& optimiser, TrainedNetwork& network, std::span<co
                                                      std::int64_t step);
 
 /// Where a training stands; what a checkpoint must hold is network.parameters, velocity and step.
-struct Training {
+struct NetworkTraining {
   TrainedNetwork network;
   std::vector<double> velocity;
   std::int64_t step = 0;
@@ -46,17 +46,17 @@ struct Training {
 };
 
 /// Local.
-[[nodiscard]] Training begin_training(TrainedNetwork network, const Optimiser& optimiser);
+[[nodiscard]] NetworkTraining begin_network_training(TrainedNetwork network, const Optimiser& optimiser);
 
 /// One step on the batch x (m x this data rank's samples, whole groups); returns its loss before the step. Equal on all
 /// ranks. Collective over the grid. Cost: 6 flops per weight and sample, 4 in the first layer, and a sum of all
 /// parameters over the data ranks. Memory: the gradient, as large as the parameters.
-double train(Training& training, const TrainingGrid& grid, MatrixView<const double> x, const PairLoss& loss,
+double train(NetworkTraining& training, const TrainingGrid& grid, MatrixView<const double> x, const PairLoss& loss,
              const Pairing& pairing, const Optimiser& optimiser);
 
 /// Loss and its gradient by the parameters, summed over data ranks (training.gradient), without a step. Collective.
-double loss_gradient(Training& training, const TrainingGrid& grid, MatrixView<const double> x, const PairLoss& loss,
-                     const Pairing& pairing);
+double loss_gradient(NetworkTraining& training, const TrainingGrid& grid, MatrixView<const double> x,
+                     const PairLoss& loss, const Pairing& pairing);
 
 /// The largest |eigenvalue| of R^(1/2) H R^(1/2), H the Hessian of the loss at the parameters and R the layers' rates,
 /// by power iteration with central differences of gradients. Collective. Cost: `iterations` times 2 gradients.
@@ -64,7 +64,7 @@ double loss_gradient(Training& training, const TrainingGrid& grid, MatrixView<co
                                const PairLoss& loss, const Pairing& pairing, int iterations = 30);
 
 /// The largest stable rate where the loss curves most by `sharpness`: 2 (1 + momentum) / sharpness.
-[[nodiscard]] inline double stable_rate(double sharpness, double momentum) {
+[[nodiscard]] inline double stable_rate_at(double sharpness, double momentum) {
   return 2 * (1 + momentum) / sharpness;
 }
 
