@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 constexpr const char* krylov_name = "krylov.h5";
 constexpr const char* kernel_name = "kernel";
 constexpr const char* modes_name = "modes.h5";
+constexpr const char* training_name = "training.h5";
 constexpr double least_work_per_cost = 20;  // a checkpoint may take 5 % of the time
 
 std::string factor_name(const std::string& method) {
@@ -111,8 +112,7 @@ Checkpoint::Wish Checkpoint::wish() {
   return static_cast<Wish>(max(comm_, std::int64_t{stop_requested() ? 2 : due ? 1 : 0}));
 }
 
-template <class Write>
-void Checkpoint::write(const std::string& name, const Write& write) {
+void Checkpoint::keep(const std::string& name, const std::function<void(CheckpointWriter&)>& write) {
   const Stopwatch watch;
   claim();
   CheckpointWriter file(comm_, path(name));
@@ -153,7 +153,7 @@ KrylovSafePoint Checkpoint::krylov_safe_point(std::int64_t samples, std::int64_t
   return [this, samples, group](const KrylovState& state, MatrixView<const double> q, MatrixView<const double> kq) {
     const Wish wanted = wish();
     if (wanted == Wish::nothing) return;
-    write(krylov_name, [&](CheckpointWriter& file) {
+    keep(krylov_name, [&](CheckpointWriter& file) {
       const Range own = sample_share(comm_, samples, group);
       file.counts("/sizes",
                   std::vector<std::int64_t>{state.sizes.block, state.sizes.basis, state.sizes.width, state.vectors});
@@ -197,7 +197,7 @@ DirectSafePoints Checkpoint::direct(const std::string& method) {
     }
     const Wish wanted = wish();
     if (factor != nullptr && wanted != Wish::nothing && !there) {
-      write(name, [&](CheckpointWriter& file) {
+      keep(name, [&](CheckpointWriter& file) {
         file.matrix("/w", factor->w);
         file.numbers("/shift", std::vector<double>{factor->shift});
         file.numbers("/eigenvalues", factor->eigenvalues);
@@ -222,7 +222,19 @@ void Checkpoint::keep_if_due(const std::string& method, const ContrastiveModes& 
 }
 
 void Checkpoint::keep(const std::string& method, const ContrastiveModes& modes) {
-  write(modes_name, [&](CheckpointWriter& file) { write_modes(file, method, modes); });
+  keep(modes_name, [&](CheckpointWriter& file) { write_modes(file, method, modes); });
+}
+
+std::unique_ptr<CheckpointReader> Checkpoint::open(const std::string& name) {
+  if (!has(name)) return nullptr;
+  kept_ = name;
+  return std::make_unique<CheckpointReader>(comm_, path(name));
+}
+
+void Checkpoint::safe_point(const std::function<void()>& keep) {
+  const Wish wanted = wish();
+  if (wanted == Wish::keep) keep();
+  if (wanted == Wish::stop) stop_together(comm_);
 }
 
 bool Checkpoint::try_to_keep(const std::string& method, const ContrastiveModes& modes) {
@@ -254,7 +266,8 @@ void Checkpoint::remove() {
   if (!claimed_ || comm_.rank() != 0) return;
   std::error_code ignored;
   for (const std::string& name :
-       {std::string(krylov_name), factor_name("cholesky"), factor_name("spectral"), std::string(modes_name)}) {
+       {std::string(krylov_name), factor_name("cholesky"), factor_name("spectral"), std::string(modes_name),
+                                  std::string(training_name)}) {
     fs::remove(path(name), ignored);
   }
   fs::remove_all(path(kernel_name), ignored);

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -15,8 +17,8 @@
 
 namespace stepwise {
 
-/// What one run of `stepwise solve` keeps in a directory for the next one: tiles of the kernel matrix, the Krylov basis
-/// or the factor of K, the modes. Written every so often if the user has named the directory, and always when the run
+/// What one run keeps in a directory for the next one: tiles of the kernel matrix, the Krylov basis or the factor of K,
+/// the modes, a model in training. Written every so often if the user has named the directory, and always when the run
 /// is asked to stop; then in OUTPUT.checkpoint if nobody has named another. Every member is collective.
 class Checkpoint {
  public:
@@ -47,6 +49,13 @@ class Checkpoint {
   /// The same where writing may fail: whether it did not.
   [[nodiscard]] bool try_to_keep(const std::string& method, const ContrastiveModes& modes);
 
+  /// What `keep` has written under this name; nothing where there is none.
+  [[nodiscard]] std::unique_ptr<CheckpointReader> open(const std::string& name);
+  /// Keeps what `write` writes, under this name, whatever the time.
+  void keep(const std::string& name, const std::function<void(CheckpointWriter&)>& write);
+  /// Calls `keep` where a checkpoint is due. @throws CollectiveError(stopped) where the run is asked to stop.
+  void safe_point(const std::function<void()>& keep);
+
   /// Whether the user has named the directory.
   [[nodiscard]] bool named() const noexcept { return named_; }
   /// How to go on after a failure; `command` is the command line.
@@ -65,8 +74,6 @@ class Checkpoint {
   void claim();
   /// Whether work that cannot be interrupted fits into what is left, on all ranks.
   [[nodiscard]] bool fits(double seconds) const;
-  template <class Write>
-  void write(const std::string& name, const Write& write);
 
   const Communicator& comm_;
   TimeLimit& limit_;

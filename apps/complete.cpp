@@ -36,6 +36,20 @@ std::map<std::string, std::string> texts_of(const Communicator& comm, const std:
   return {};
 }
 
+/// Whether the file at `path` is of this schema and came from these inputs and settings. Collective.
+bool was_made_by(const Communicator& comm, const std::string& path, const std::string& schema,
+                 const std::string& inputs, const std::vector<Option>& options) {
+  auto texts = texts_of(comm, path);
+  if (texts["schema_name"] != schema || texts["inputs_checksum"] != inputs) return false;
+  const auto before = settings_by_name(texts["configuration"]);
+  for (const auto& [name, value] : settings_by_name(settings_text(options, matters))) {
+    if (name == "solver.method" && value == "auto") continue;  // the file has the one that was chosen
+    const auto found = before.find(name);
+    if (found == before.end() || found->second != value) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string problem_settings(SolveConfig config, const std::string& method, const std::string& convention,
@@ -48,16 +62,18 @@ std::string problem_settings(SolveConfig config, const std::string& method, cons
          settings_text(options, depends);
 }
 
+std::string training_settings(SimulateConfig config, const std::string& convention, const std::string& inputs) {
+  return fmt::format("kernel_convention = {}\ninputs_checksum = {}\n", convention, inputs) +
+         settings_text(simulate_options(config), matters);
+}
+
 bool is_complete(const Communicator& comm, SolveConfig config, const std::string& inputs) {
-  auto texts = texts_of(comm, config.output);
-  if (config.force || texts["schema_name"] != "stepwise-result" || texts["inputs_checksum"] != inputs) return false;
-  const auto before = settings_by_name(texts["configuration"]);
-  for (const auto& [name, value] : settings_by_name(settings_text(solve_options(config), matters))) {
-    if (name == "solver.method" && value == "auto") continue;  // the file has the one that was chosen
-    const auto found = before.find(name);
-    if (found == before.end() || found->second != value) return false;
-  }
-  return true;
+  return !config.force && was_made_by(comm, config.output, "stepwise-result", inputs, solve_options(config));
+}
+
+bool is_complete(const Communicator& comm, SimulateConfig config, const std::string& inputs) {
+  return !config.problem.force &&
+         was_made_by(comm, config.problem.output, "stepwise-simulation", inputs, simulate_options(config));
 }
 
 }  // namespace stepwise

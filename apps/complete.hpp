@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "simulate_config.hpp"
 #include "solve_config.hpp"
 #include "stepwise/dist/communicator.hpp"
 
@@ -12,7 +13,12 @@ namespace stepwise {
 [[nodiscard]] std::string problem_settings(SolveConfig config, const std::string& method, const std::string& convention,
                                            const std::string& inputs);
 
+/// The same of a simulation: what all that is trained and recorded depends on.
+[[nodiscard]] std::string training_settings(SimulateConfig config, const std::string& convention,
+                                            const std::string& inputs);
+
 /// Whether --output is the result that these settings and samples would give. Collective.
 [[nodiscard]] bool is_complete(const Communicator& comm, SolveConfig config, const std::string& inputs);
+[[nodiscard]] bool is_complete(const Communicator& comm, SimulateConfig config, const std::string& inputs);
 
 }  // namespace stepwise

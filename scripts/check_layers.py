@@ -29,6 +29,7 @@ FOREIGN = {
     "elpa/": "stepwise::elpa",
     "omp.h": "OpenMP::OpenMP_CXX",
     "boost/program_options": "Boost::program_options",
+    "boost/numeric/odeint": "Boost::headers",
 }
 
 

@@ -9,7 +9,8 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build git pkg-config
   openmpi-bin libopenmpi-dev libscalapack-openmpi-dev libelpa-dev libhdf5-openmpi-dev
-  libopenblas-dev libopenblas-openmp-dev libboost-program-options-dev libfmt-dev libgtest-dev libgmock-dev
+  libopenblas-dev libopenblas-openmp-dev libboost-program-options-dev libboost-dev
+  libfmt-dev libgtest-dev libgmock-dev
   python3-numpy python3-scipy python3-h5py python3-matplotlib
 )
 optional=(slurm-wlm munge) # the job scripts are tested under a SLURM of their own

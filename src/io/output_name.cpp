@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -113,14 +114,30 @@ void sync(const std::string& path, int flags) {
   close(descriptor);
 }
 
-void reserve(const std::string& path, const std::string& partial, std::int64_t bytes) {
+namespace {
+
+void allocate(const std::string& path, const std::string& partial, std::int64_t bytes, int mode) {
   const int descriptor = open(partial.c_str(), O_WRONLY);
-  const int status = descriptor < 0 ? -1 : fallocate(descriptor, 0, 0, bytes);
+  const int status = descriptor < 0 ? -1 : fallocate(descriptor, mode, 0, bytes);
   const int reason = errno;
   if (descriptor >= 0) close(descriptor);
   if (status != 0 && reason != EOPNOTSUPP && reason != ENOSYS) {
     fail(ExitCode::io, "--output {}: no room for {} bytes: {}", path, bytes, std::strerror(reason));
   }
+}
+
+}  // namespace
+
+void reserve(const std::string& path, const std::string& partial, std::int64_t bytes) {
+  allocate(path, partial, bytes, 0);
+}
+
+void reserve_beyond_end(const std::string& path, const std::string& partial, std::int64_t bytes) {
+  rlimit limit{};  // where the file gets no longer the system does not compare with it
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < static_cast<rlim_t>(bytes)) {
+    fail(ExitCode::io, "--output {}: no room for {} bytes: {}", path, bytes, std::strerror(EFBIG));
+  }
+  allocate(path, partial, bytes, FALLOC_FL_KEEP_SIZE);
 }
 
 void discard(const Communicator& comm, const std::string& path) {

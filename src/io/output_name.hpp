@@ -30,6 +30,10 @@ void sync(const std::string& path, int flags);
 /// room for `path`.
 void reserve(const std::string& path, const std::string& partial, std::int64_t bytes);
 
+/// The same without making the file longer: for one that others read. What is beyond its end is given back by
+/// truncate().
+void reserve_beyond_end(const std::string& path, const std::string& partial, std::int64_t bytes);
+
 /// Rank 0, or a rank that fails alone, takes the file's name away, and its disk space: closing writes metadata, which
 /// must not fail where the disk is full (see reserve).
 void discard(const Communicator& comm, const std::string& path);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/ranges.h>
-#include <hdf5_hl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,51 +15,12 @@
 #include <optional>
 
 #include "io/checks.hpp"
+#include "io/described.hpp"
 #include "io/output_name.hpp"
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/agree.hpp"
 
 namespace stepwise {
-namespace {
-
-h5::Handle link_creation() {
-  h5::Handle properties(H5Pcreate(H5P_LINK_CREATE), H5Pclose, "preparing a link");
-  h5::check(H5Pset_create_intermediate_group(properties, 1), "asking for missing groups");
-  return properties;
-}
-
-void write_attribute(hid_t object, const std::string& name, const AttributeValue& value) {
-  const h5::Handle scalar(H5Screate(H5S_SCALAR), H5Sclose, "making a scalar");
-  const auto write = [&](hid_t type, const void* data) {
-    const h5::Handle attribute(H5Acreate2(object, name.c_str(), type, scalar, H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
-                               "creating attribute " + name);
-    h5::check(H5Awrite(attribute, type, data), "writing attribute " + name);
-  };
-  if (const auto* text = std::get_if<std::string>(&value)) {
-    const h5::Handle type(H5Tcopy(H5T_C_S1), H5Tclose, "making a string type");
-    h5::check(H5Tset_size(type, H5T_VARIABLE), "making a string type");
-    h5::check(H5Tset_cset(type, H5T_CSET_UTF8), "making a string type");
-    const char* data = text->c_str();
-    write(type, &data);
-  } else if (const auto* number = std::get_if<std::int64_t>(&value)) {
-    write(H5T_NATIVE_INT64, number);
-  } else {
-    write(H5T_NATIVE_DOUBLE, &std::get<double>(value));
-  }
-}
-
-template <class T>
-hid_t native_type();
-template <>
-hid_t native_type<double>() {
-  return H5T_NATIVE_DOUBLE;
-}
-template <>
-hid_t native_type<std::int64_t>() {
-  return H5T_NATIVE_INT64;
-}
-
-}  // namespace
 
 /// The part of a dataset that this rank writes: one regular hyperslab, row-major in memory; no count: nothing.
 struct ResultFile::Selection {
@@ -135,15 +95,7 @@ void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsiz
     const h5::Handle storage = dataset_storage(layout_, extents, chunk, type);
     const h5::Handle dataset(H5Dcreate2(file_, info.path.c_str(), type, space, links, storage, H5P_DEFAULT), H5Dclose,
                              "creating " + info.path);
-    if (!info.units.empty()) write_attribute(dataset, "units", info.units);
-    write_attribute(dataset, "description", info.description);
-    if (dimension != nullptr) h5::check(H5DSset_scale(dataset, dimension->c_str()), "making a scale of " + info.path);
-    for (unsigned i = 0; i < info.scales.size(); ++i) {
-      if (info.scales[i].empty()) continue;
-      const h5::Handle scale(H5Dopen2(file_, info.scales[i].c_str(), H5P_DEFAULT), H5Dclose,
-                             "opening " + info.scales[i]);
-      h5::check(H5DSattach_scale(dataset, scale, i), "attaching " + info.scales[i] + " to " + info.path);
-    }
+    describe(file_, dataset, info, dimension);
     if (numbers == 0) return;  // HDF5 gives an empty dataset no address, and refuses to write there
 
     hsize_t elements = selection.count.empty() ? 0 : 1;
@@ -224,12 +176,7 @@ void ResultFile::write_names(const DatasetInfo& info, const std::string& dimensi
                              const std::vector<std::string>& names) {
   std::size_t longest = 1;  // HDF5 has no empty texts
   for (const std::string& name : names) longest = std::max(longest, name.size());
-  const h5::Handle type = attempt(comm_, [&] {
-    h5::Handle text(H5Tcopy(H5T_C_S1), H5Tclose, "making a string type");
-    h5::check(H5Tset_size(text, longest), "making a string type");
-    h5::check(H5Tset_cset(text, H5T_CSET_UTF8), "making a string type");
-    return text;
-  });
+  const h5::Handle type = attempt(comm_, [&] { return text_type(longest); });
   std::string table;
   for (std::string name : names) {
     name.resize(longest, '\0');

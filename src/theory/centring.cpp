@@ -7,6 +7,7 @@
 
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/agree.hpp"
+#include "stepwise/dist/gemm.hpp"
 
 namespace stepwise {
 namespace {
@@ -133,6 +134,19 @@ double centred_mean_pair_kernel(double before, const BlockVector& means, const C
     total += means.local()((means.range.begin + s + 1) % means.width, s);  // the kind of the other view
   }
   return before - sum(comm, total) / static_cast<double>(means.samples);
+}
+
+std::vector<std::vector<double>> centring_offsets(const BlockVector& weights, const BlockVector& means,
+                                                  const Communicator& comm) {
+  const std::int64_t d = weights.width;
+  std::vector<double> sums(static_cast<std::size_t>(d * means.width));
+  gemm(-1, Transpose::no, weights.local(), Transpose::yes, means.local(), 0, {sums.data(), d, means.width, d});
+  sum(comm, sums);
+  std::vector<std::vector<double>> offsets;
+  for (std::int64_t kind = 0; kind < means.width; ++kind) {
+    offsets.emplace_back(sums.begin() + kind * d, sums.begin() + (kind + 1) * d);
+  }
+  return offsets;
 }
 
 }  // namespace stepwise

@@ -6,6 +6,7 @@
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
 #include "stepwise/dist/pairing.hpp"
+#include "stepwise/theory/centring.hpp"
 
 namespace stepwise {
 namespace {
@@ -36,21 +37,6 @@ std::vector<double> mode_signs(const BlockVector& f, const Communicator& comm) {
   return signs;
 }
 
-/// -sum_i w_ij m_i for the row means of each kind (theory/centring.hpp).
-std::vector<std::vector<double>> mean_offsets(const Embedding& embedding, const BlockVector& means,
-                                              const Communicator& comm) {
-  const BlockVector weights = embedding_weights(embedding).weights;
-  const std::int64_t d = weights.width;
-  std::vector<double> sums(static_cast<std::size_t>(d * means.width));
-  gemm(-1, Transpose::no, weights.local(), Transpose::yes, means.local(), 0, {sums.data(), d, means.width, d});
-  sum(comm, sums);
-  std::vector<std::vector<double>> offsets;
-  for (std::int64_t kind = 0; kind < means.width; ++kind) {
-    offsets.emplace_back(sums.begin() + kind * d, sums.begin() + (kind + 1) * d);
-  }
-  return offsets;
-}
-
 }  // namespace
 
 EmbeddingWeights embedding_weights(const Embedding& embedding) {
@@ -72,7 +58,9 @@ Embedding training_embedding(const ContrastiveModes& modes, const Communicator& 
   const auto signs = mode_signs(embedding.train, comm);
   scale_vectors(embedding.train, signs);
   scale_vectors(embedding.dual, signs);
-  if (modes.means.width > 0) embedding.offsets = mean_offsets(embedding, modes.means, comm);
+  if (modes.means.width > 0) {
+    embedding.offsets = centring_offsets(embedding_weights(embedding).weights, modes.means, comm);
+  }
   return embedding;
 }
 

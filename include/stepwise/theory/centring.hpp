@@ -41,6 +41,11 @@ BlockVector centre(const Communicator& comm, Samples& own, std::int64_t samples,
 [[nodiscard]] BlockVector row_means(const Centring& centring, const Communicator& comm, std::int64_t samples,
                                     std::int64_t group, const ProductWithK& kernel);
 
+/// What sum_i w_ij k(x_i, x) lacks for x of each kind, -sum_i w_ij m_i^q: kinds x width, for weights that add up to zero
+/// over each kind. Collective.
+[[nodiscard]] std::vector<std::vector<double>> centring_offsets(const BlockVector& weights, const BlockVector& means,
+                                                                const Communicator& comm);
+
 /// The mean pair kernel after centring, from that before and the row means: views of the same thing are of the same
 /// kind, or there are two views of two kinds. Collective.
 [[nodiscard]] double centred_mean_pair_kernel(double before, const BlockVector& means, const Communicator& comm);

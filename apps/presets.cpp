@@ -1,0 +1,61 @@
+#include "presets.hpp"
+
+#include <array>
+
+namespace stepwise {
+namespace {
+
+struct Named {
+  const char* name;
+  Preset settings;
+};
+
+const std::array<Named, 4>& presets() {
+  static const std::array<Named, 4> all{{
+      {"none", {}},
+      // Section 4.4: Fig. 2.
+      {"linear",
+       {{"model", "linear"},
+        {"modes", "10"},
+        {"data.pairs", "500"},
+        {"views.crop", "20"},
+        {"kernel.type", "linear"},
+        {"dynamics.alpha", "1e-7"},
+        {"training.method", "descent"},
+        {"training.rate", "5e-5"}}},
+      // Fig. 6; gamma_j = 2^-j is the default.
+      {"modes", {{"model", "modes"}, {"modes", "3"}, {"dynamics.alpha", "1e-9"}}},
+      // Appendix G.
+      {"losses",
+       {{"model", "linear"},
+        {"modes", "10"},
+        {"data.pairs", "500"},
+        {"views.crop", "20"},
+        {"kernel.type", "linear"},
+        {"dynamics.alpha", "1e-7"},
+        {"training.loss", "plain,sharpened,smoothed,quartic,preconditioned"}}},
+  }};
+  return all;
+}
+
+}  // namespace
+
+std::vector<std::string> preset_names() {
+  std::vector<std::string> names;
+  for (const Named& preset : presets()) names.emplace_back(preset.name);
+  return names;
+}
+
+Preset preset_settings(const std::string& name) {
+  for (const Named& preset : presets()) {
+    if (name == preset.name) return preset.settings;
+  }
+  return {};
+}
+
+Preset model_settings(const std::string& name) {
+  if (name == "linear") return {{"kernel.type", "linear"}};
+  return {};
+}
+
+}  // namespace stepwise

@@ -1,0 +1,33 @@
+#include "stepwise/theory/descent.hpp"
+
+#include <cmath>
+#include <limits>
+
+namespace stepwise {
+
+std::vector<double> descended_singular_values(double gamma, double s0, double rate,
+                                              std::span<const std::int64_t> steps) {
+  std::vector<double> values;
+  double s = s0;
+  std::int64_t done = 0;
+  for (const std::int64_t step : steps) {
+    for (; done < step; ++done) s += 4 * rate * gamma * (1 - gamma * s * s) * s;
+    values.push_back(s);
+  }
+  return values;
+}
+
+double half_rise_of(std::span<const double> x, std::span<const double> curve) {
+  const auto logit = [](double l) { return std::log(l / (1 - l)); };
+  for (std::size_t i = 1; i < curve.size(); ++i) {
+    const double before = curve[i - 1];
+    const double after = curve[i];
+    if (!(before < 0.5 && after >= 0.5)) continue;
+    const double width = x[i] - x[i - 1];
+    if (before > 0 && after < 1) return x[i - 1] - width * logit(before) / (logit(after) - logit(before));
+    return x[i - 1] + width * (0.5 - before) / (after - before);
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+}  // namespace stepwise

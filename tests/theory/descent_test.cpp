@@ -1,0 +1,68 @@
+#include "stepwise/theory/descent.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "stepwise/theory/timescales.hpp"
+
+namespace stepwise {
+namespace {
+
+TEST(Descent, IsEulersMethodForTheSingularValue) {
+  const std::vector<std::int64_t> steps{0, 1, 2};
+  const auto s = descended_singular_values(0.5, 0.1, 0.25, steps);
+  double expected = 0.1;
+  EXPECT_DOUBLE_EQ(s[0], expected);
+  for (const std::size_t i : {1U, 2U}) {
+    expected += 0.25 * 4 * 0.5 * (1 - 0.5 * expected * expected) * expected;
+    EXPECT_DOUBLE_EQ(s[i], expected);
+  }
+}
+
+TEST(Descent, TendsToTheFlowAsTheRateFalls) {
+  const double gamma = 2;
+  const double s0 = 1e-3;
+  const double t = half_rise(gamma, s0);
+  double before = 1;
+  for (const std::int64_t count : {1000, 10'000, 100'000}) {
+    const auto s = descended_singular_values(gamma, s0, t / static_cast<double>(count), std::vector{count});
+    const double error = std::abs(s[0] - singular_value(gamma, s0, t));
+    EXPECT_LT(error, 0.12 * before);
+    before = error;
+  }
+}
+
+TEST(Descent, RisesLaterByTwiceRateTimesGamma) {
+  const double gamma = 3;
+  const double s0 = 1e-9;
+  const double rate = 1e-3;
+  std::vector<std::int64_t> steps;
+  std::vector<double> time;
+  std::vector<double> curve;
+  for (std::int64_t i = 0; i < 4000; i += 10) {
+    steps.push_back(i);
+    time.push_back(rate * static_cast<double>(i));
+  }
+  for (const double s : descended_singular_values(gamma, s0, rate, steps)) curve.push_back(gamma * s * s);
+  EXPECT_NEAR(half_rise_of(time, curve) / half_rise(gamma, s0), 1 + 2 * rate * gamma, 1e-4);
+}
+
+TEST(HalfRise, OfTheClosedFormIsExactBetweenFarPoints) {
+  std::vector<double> time;
+  std::vector<double> curve;
+  for (int i = 0; i < 12; ++i) {
+    time.push_back(0.7 * i);
+    curve.push_back(lambda(1.3, 1e-4, time.back()));
+  }
+  EXPECT_NEAR(half_rise_of(time, curve), half_rise(1.3, 1e-4), 1e-12);
+}
+
+TEST(HalfRise, IsNotANumberWhereTheCurveDoesNotCross) {
+  EXPECT_TRUE(std::isnan(half_rise_of(std::vector{0.0, 1.0}, std::vector{0.1, 0.4})));
+  EXPECT_TRUE(std::isnan(half_rise_of(std::vector{0.0, 1.0}, std::vector{0.7, 0.9})));
+  EXPECT_DOUBLE_EQ(half_rise_of(std::vector{0.0, 1.0}, std::vector{-0.5, 1.5}), 0.5);
+}
+
+}  // namespace
+}  // namespace stepwise
