@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -58,6 +59,25 @@ std::optional<InputSpan> common_span(const Problem& problem, const SimulateConfi
   });
 }
 
+/// Refuses what cannot fit: parameters, their start, the gradient and velocity; samples; the tangent kernel.
+/// Collective.
+void check_network_memory(const SimulateConfig& config, const Problem& problem, const FullyConnected& of) {
+  const auto hidden = static_cast<double>(of.layers.layers.size() / 2);
+  const auto width = static_cast<double>(of.width);
+  const auto inputs = static_cast<double>(of.inputs);
+  const auto outputs = static_cast<double>(of.outputs);
+  const auto samples = static_cast<double>(problem.samples);
+  const double parameters = hidden == 0 ? inputs * outputs : width * (inputs + (hidden - 1) * width + outputs);
+  const double along = width_ranks(config, problem, of);
+  const double data = static_cast<double>(problem.comm.size()) / along;
+  const bool all = config.network.batch > 0;
+  check_map_memory(
+      problem.comm,
+      4 * parameters / along + samples * (all ? inputs : inputs / data) +
+          2 * samples / data * (samples + hidden * width * (2 + outputs / along)),
+      fmt::format("--kernel.width {} and --data.pairs {}: training the network", of.width, *config.problem.data.pairs));
+}
+
 NetworkTheory predict_from(const Study& study, NetworkRun& run, const BlockVector& f0) {
   const Problem& problem = *study.problem;
   const SampleMatrix own = rows_of(run.start_kernel, f0.range);
@@ -82,6 +102,27 @@ double relative_distance(const BlockVector& f, const BlockVector& g, const Commu
   return std::sqrt(sums[0] / sums[1]);
 }
 
+/// Pairs whose part of the tangent kernel is recorded: the matrix grows with their square.
+std::int64_t kernel_pairs(const Problem& problem) {
+  constexpr std::int64_t most_samples = 256;
+  return std::min(problem.samples, most_samples) / problem.pairing.views;
+}
+
+/// The kernel of the first pairs, all first views, then all second ones. Collective.
+std::vector<double> leading_part(const SampleMatrix& kernel, std::int64_t pairs, std::int64_t views,
+                                 const Communicator& data) {
+  const std::int64_t count = pairs * views;
+  const auto place = [&](std::int64_t sample) { return sample % views * pairs + sample / views; };
+  std::vector<double> part(static_cast<std::size_t>(count * count));
+  for (std::int64_t i = kernel.own.begin; i < std::min(kernel.own.end, count); ++i) {
+    for (std::int64_t j = 0; j < count; ++j) {
+      part[static_cast<std::size_t>(place(i) * count + place(j))] = kernel.view()(i - kernel.own.begin, j);
+    }
+  }
+  sum(data, part);
+  return part;
+}
+
 /// Embeddings of all samples and the tangent kernel, at the moments of the snapshots.
 void record_pictures(Simulation& simulation, const Study& study, const std::shared_ptr<NetworkRun>& run,
                      const std::vector<NetworkSamples>& tests, const NetworkTheory& theory,
@@ -97,6 +138,14 @@ void record_pictures(Simulation& simulation, const Study& study, const std::shar
         "|K - K_0| / |K_0| of the network's tangent kernel on the training samples (Frobenius)",
         {}},
        {}});
+  const auto count = static_cast<hsize_t>(kernel_pairs(problem) * views);
+  simulation.pictured.push_back(
+      {{"/ntk/kernel",
+        "1",
+        "the network's tangent kernel, mean over outputs, of all first views, then all second "
+        "ones and so on, of the first pairs",
+        {"", ""}},
+       {count, count}});
   simulation.pictured.push_back({{"/measured/embeddings", "1", "f(x, t) of all views of every pair", scales}, shape});
   if (prediction != nullptr) {
     simulation.pictured.push_back(
@@ -114,7 +163,8 @@ void record_pictures(Simulation& simulation, const Study& study, const std::shar
   }
   simulation.pictures = [run, &study, &problem, &tests, &theory, prediction, groups](std::int64_t record) {
     const SampleMatrix kernel = tangent_kernel(run->training.network, run->grid, run->own.view());
-    std::vector<Entry> entries{std::vector<double>{relative_change(kernel, run->start_kernel, run->grid.data)}};
+    std::vector<Entry> entries{std::vector<double>{relative_change(kernel, run->start_kernel, run->grid.data)},
+                               leading_part(kernel, kernel_pairs(problem), problem.pairing.views, run->grid.data)};
     BlockVector f = outputs_of(*run, run->own.view(), problem.samples, problem.pairing.views);
     if (prediction != nullptr) {
       BlockVector predicted = predicted_embeddings(*prediction, record, theory.final_embedding.train);
@@ -205,6 +255,7 @@ void simulate_network(const Study& study) {
     if (network == nullptr) fail(ExitCode::input, "--model network needs one kernel of type ntk, on one modality");
     return FullyConnected{*network, problem.features, config.problem.kernel.width, d, config.problem.dynamics.alpha};
   });
+  check_network_memory(config, problem, of);
   const std::optional<InputSpan> span = common_span(problem, config, of);
   const std::shared_ptr<NetworkRun> run = begin(study, of, span);
   const std::vector<NetworkSamples> tests = attempt(comm, [&] { return load_test_samples(problem, run->grid, span); });

@@ -1,7 +1,7 @@
 // Seconds a step of full-batch descent of a fully connected ReLU network takes; random inputs, simplified Barlow Twins.
 //
 //   mpirun -n 2 bench_network_steps [samples = 100] [inputs = 1200] [width = 2048] [depth = 1] [outputs = 10]
-//                                   [steps = 20] [width ranks = 1]
+//                                   [steps = 20] [width ranks = 1] [in the samples' span = 0]
 
 #include <mpi.h>
 
@@ -9,8 +9,8 @@
 
 #include "measure.hpp"
 #include "stepwise/core/random.hpp"
-#include "stepwise/dist/block_vector.hpp"
 #include "stepwise/kernel/network_text.hpp"
+#include "stepwise/sim/input_span.hpp"
 #include "stepwise/sim/optimiser.hpp"
 
 int main(int argc, char** argv) {
@@ -28,14 +28,22 @@ int main(int argc, char** argv) {
     const std::vector<AffineLayer> layers(static_cast<std::size_t>(depth + 1));
     const FullyConnected of{fully_connected(NetworkKernel::ntk, layers, Rectifier{}), inputs, width, outputs, 1e-2};
     const Optimiser optimiser{1e-4};
-    NetworkTraining training = begin_network_training(draw_perceptron(of, grid.width, 1), optimiser);
-    const Range own = sample_share(grid.data, n, 2);
+    TrainedNetwork network = draw_perceptron(of, grid.width, 1);
+    const Range own = batch_share(grid, n, 2);
     std::vector<double> x;
-    for (std::int64_t s = own.begin; s < own.end; ++s) {
+    for (std::int64_t s = 0; s < n; ++s) {
       RandomStream random(2, Purpose::probe, s);
       for (std::int64_t i = 0; i < inputs; ++i) x.push_back(random.normal());
     }
-    const MatrixView<const double> batch{x.data(), inputs, own.size(), inputs};
+    std::int64_t m = inputs;
+    if (bench::argument(argc, argv, 8, 0) != 0) {
+      const InputSpan span = input_span({x.data(), m, n, m});
+      confine(network, span);
+      x = coordinates(span, {x.data(), m, n, m});
+      m = span.dimensions();
+    }
+    NetworkTraining training = begin_network_training(std::move(network), optimiser);
+    const MatrixView<const double> batch{x.data() + own.begin * m, m, own.size(), m};
     std::vector<double> seconds;
     double loss = 0;
     for (std::int64_t step = 0; step <= steps; ++step) {
