@@ -98,6 +98,8 @@ void simulate(const Communicator& comm, SimulateConfig config, const RunConfig& 
       simulate_system(study);
     } else if (config.model == "supervised") {
       simulate_supervised(study);
+    } else if (config.model == "network") {
+      simulate_network(study);
     } else {
       simulate_correlation(study);
     }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "kernel_config.hpp"
+#include "network_config.hpp"
 #include "presets.hpp"
 #include "solve_plan.hpp"
 #include "stepwise/core/error.hpp"
@@ -48,7 +49,7 @@ std::vector<Option> training_options(SimulateConfig& c) {
                   1e-2),
       text_option("training.loss", "LOSS,...",
                   "plain, sharpened, smoothed, quartic or preconditioned (docs/simulation.md); several: the same model "
-                  "trained by each",
+                  "trained by each; of networks plain, barlow-twins, simclr, vicreg or spectral",
                   c.training.loss),
       real_option("training.epsilon", "E", "smoothed: min(l, 1 + E (1 - l)) in place of an eigenvalue l of C",
                   c.training.epsilon, 0, 1),
@@ -132,20 +133,23 @@ void check_training(const SimulateConfig& c) {
 }  // namespace
 
 std::vector<Option> simulate_options(SimulateConfig& c) {
-  std::vector<Option> options =
-      joined({{choice_option("preset", "settings of a figure of the paper (docs/simulation.md), which others override",
-                             c.preset, preset_names()),
-               choice_option("model", "what is trained", c.model, {"linear", "kernel", "modes", "supervised"}),
-               integer_option("modes", "D", "outputs of the model, and so modes that it learns", *c.problem.modes, 1,
-                              std::numeric_limits<std::int64_t>::max())},
-              problem_options(c.problem),
-              training_options(c)});
+  std::vector<Option> options = joined(
+      {{choice_option("preset", "settings of a figure of the paper (docs/simulation.md), which others override",
+                      c.preset, preset_names()),
+        choice_option("model", "what is trained", c.model, {"linear", "kernel", "modes", "supervised", "network"}),
+        integer_option("modes", "D", "outputs of the model, and so modes that it learns", *c.problem.modes, 1,
+                       std::numeric_limits<std::int64_t>::max())},
+       problem_options(c.problem),
+       training_options(c),
+       network_options(c)});
   imply_defaults(options, c);
   return options;
 }
 
 std::vector<std::string> loss_names(const SimulateConfig& c) {
-  constexpr std::array<std::string_view, 5> known{"plain", "sharpened", "smoothed", "quartic", "preconditioned"};
+  const std::vector<std::string> known =
+      c.model == "network" ? network_losses()
+                           : std::vector<std::string>{"plain", "sharpened", "smoothed", "quartic", "preconditioned"};
   std::vector<std::string> names;
   for (std::size_t begin = 0; begin <= c.training.loss.size();) {
     const std::size_t end = std::min(c.training.loss.find(',', begin), c.training.loss.size());
@@ -186,8 +190,10 @@ std::vector<double> system_gammas(const SimulateConfig& c) {
 }
 
 void check_consistency(const SimulateConfig& c) {
-  check_consistency(c.problem);
+  check_consistency(c.model == "network" ? infinite_counterpart(c.problem) : c.problem);
   check_training(c);
+  if (c.model == "network") return check_network(c);
+  refuse_network_options(c);
   if (c.model == "modes") {
     refuse_sections(c, {"data", "views", "kernel", "kernel-b", "solver"},
                     "is about data, which --model modes has none of");
