@@ -265,9 +265,8 @@ std::string Checkpoint::farewell(const std::string& command) const {
 void Checkpoint::remove() {
   if (!claimed_ || comm_.rank() != 0) return;
   std::error_code ignored;
-  for (const std::string& name :
-       {std::string(krylov_name), factor_name("cholesky"), factor_name("spectral"), std::string(modes_name),
-                                  std::string(training_name)}) {
+  for (const std::string& name : {std::string(krylov_name), factor_name("cholesky"), factor_name("spectral"),
+                                  std::string(modes_name), std::string(training_name)}) {
     fs::remove(path(name), ignored);
   }
   fs::remove_all(path(kernel_name), ignored);

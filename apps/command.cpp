@@ -7,6 +7,7 @@
 #include "embed.hpp"
 #include "kernel.hpp"
 #include "plan.hpp"
+#include "simulate.hpp"
 #include "solve.hpp"
 
 namespace stepwise {
@@ -41,6 +42,16 @@ constexpr const char* embed_usage =
     "\n"
     "The training data must still be where they were, or where --training-path says.\n";
 
+constexpr const char* simulate_usage =
+    "stepwise simulate: trains a model for real, and lays the theory over what is measured\n"
+    "\n"
+    "  mpirun -n 2 stepwise simulate --preset linear --output linear.h5\n"
+    "  mpirun -n 2 stepwise simulate --preset linear --data.path cifar-10-batches-bin --output cifar.h5\n"
+    "  mpirun -n 2 stepwise simulate --kernel.type ntk --data.pairs 500 --modes 5 --output ntk.h5\n"
+    "  stepwise simulate --preset losses --output losses.h5\n"
+    "\n"
+    "While it runs OUTPUT.partial can be read: h5py.File(name, libver=\"latest\", swmr=True).\n";
+
 constexpr const char* plan_usage =
     "stepwise plan: memory, time and I/O of every method for the settings of solve, here or elsewhere\n"
     "\n"
@@ -71,6 +82,11 @@ std::vector<Option> with_general(std::vector<Option> options, std::vector<Option
 
 struct KernelSettings {
   KernelConfig kernel;
+  RunConfig run;
+};
+
+struct SimulateSettings {
+  SimulateConfig simulate;
   RunConfig run;
 };
 
@@ -128,6 +144,19 @@ Command embed_command() {
           }};
 }
 
+Command simulate_command() {
+  const auto settings = std::make_shared<SimulateSettings>();
+  return {"simulate",
+          "trains models for real: measured and predicted, side by side",
+          simulate_usage,
+          [settings] { return with_run_options(simulate_options(settings->simulate), settings->run); },
+          [settings] { check_consistency(settings->simulate); },
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            simulate(comm, settings->simulate, settings->run, command_line, report);
+          }};
+}
+
 Command plan_command() {
   const auto settings = std::make_shared<PlanSettings>();
   return {"plan",
@@ -147,7 +176,7 @@ Command plan_command() {
 }  // namespace
 
 std::vector<Command> all_commands() {
-  return {solve_command(), kernel_command(), embed_command(), plan_command()};
+  return {solve_command(), kernel_command(), embed_command(), simulate_command(), plan_command()};
 }
 
 SectionTitles section_titles() {
@@ -159,6 +188,9 @@ SectionTitles section_titles() {
           {"kernel-b", "the kernel of view_b, with --data.multimodal"},
           {"solver", "how the modes are computed"},
           {"dynamics", "training in time: when each mode is learned"},
+          {"training", "how the model is trained, from where and for how long"},
+          {"record", "what is recorded of training, and how often"},
+          {"system", "the system of --model modes"},
           {"machine", "the machine to plan for; auto: this one, measured"}};
 }
 

@@ -46,8 +46,8 @@ void save(const CorrelationRun& run, CheckpointWriter& writer) {
     return std::pair(run.model.comm->rank() == 0 ? 0 : before, sum(*run.model.comm, columns));
   }();
   writer.counts("/training/steps", std::vector<std::int64_t>{run.training.steps});
-  writer.numbers("/training/numbers", std::vector<double>{run.training.time, run.training.step_size,
-                                                          run.training.start_loss.value_or(-1)});
+  writer.numbers("/training/numbers",
+                 std::vector<double>{run.training.time, run.training.step_size, run.training.start_loss.value_or(-1)});
   if (run.model.shared) {
     writer.numbers("/training/x", run.training.x);
   } else {
@@ -109,7 +109,9 @@ std::shared_ptr<CorrelationRun> begin_run(MatrixModel model, std::vector<double>
 Simulation correlation_simulation(const std::shared_ptr<CorrelationRun>& run, const std::string& loss,
                                   const SimulateConfig& config, const std::optional<double>& rate) {
   const bool alone = loss_names(config).size() == 1;
-  Simulation simulation{alone ? "" : "/" + loss, loss == "plain" ? "training" : "training, " + loss};
+  Simulation simulation;
+  simulation.group = alone ? "" : "/" + loss;
+  simulation.name = loss == "plain" ? "training" : "training by the " + loss + " loss";
   simulation.now = [run] { return Moment{run->training.steps, run->training.time}; };
   simulation.advance = [run, rate, tolerance = config.training.tolerance](const Moment& end) {
     return rate ? descend_towards(*run, *rate, end) : flow_towards(*run, tolerance, end);

@@ -43,12 +43,14 @@ struct NewSamples {
 
 /// W x on test samples, or f_0(x) + sum_i A_i k(x_i, x) where the kernel trains.
 [[nodiscard]] std::function<BlockVector(const CorrelationRun&)> linear_embedder(const Problem& problem, Range tests);
-[[nodiscard]] std::function<BlockVector(const CorrelationRun&)> kernel_embedder(
-    const Problem& problem, const TrainingKernel& kernel, const TrainingStart& start, const BlockVector& means,
-    Range tests, std::size_t modality);
+[[nodiscard]] std::function<BlockVector(const CorrelationRun&)> kernel_embedder(const Problem& problem,
+                                                                                const TrainingKernel& kernel,
+                                                                                const TrainingStart& start,
+                                                                                const BlockVector& means, Range tests,
+                                                                                std::size_t modality);
 
-/// Lets a simulation record f(x, t) of the training samples, of which the final embedding is given, and of new ones, and
-/// what `prediction` says of them, if it is there.
+/// Lets a simulation record f(x, t) of the training samples, of which the final embedding is given, and of new ones,
+/// and what `prediction` says of them, if it is there.
 void record_embeddings(Simulation& simulation, const std::shared_ptr<CorrelationRun>& run, const Problem& problem,
                        const BlockVector& final_embedding, const std::vector<NewSamples>& tests,
                        const Prediction* prediction);

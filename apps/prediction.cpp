@@ -122,8 +122,7 @@ Schedule make_schedule(const SimulateConfig& config, const std::vector<double>& 
   }
   const bool given = config.training.time || config.training.steps;
   if (!std::isfinite(end) && !given) {
-    fail(ExitCode::input,
-         "mode {} starts at zero and is never learned: there is no end, give --training.{}",
+    fail(ExitCode::input, "mode {} starts at zero and is never learned: there is no end, give --training.{}",
          1 + (std::min_element(s0.begin(), s0.end()) - s0.begin()), rate ? "steps" : "time");
   }
   return spread_moments(config, first, end, rate);
@@ -173,8 +172,8 @@ void record_prediction(Simulation& simulation, const Prediction& prediction) {
   if (prediction.flow) {
     rows.push_back(
         {{"/predicted/flow_loss", "1", "loss of gradient flow, which descent tends to at small rates", {}}, {}});
-    rows.push_back({{"/predicted/flow_lambda", "1", "eigenvalues of C of gradient flow (Prop. 4.1)", {"/mode"}},
-                    {modes}});
+    rows.push_back(
+        {{"/predicted/flow_lambda", "1", "eigenvalues of C of gradient flow (Prop. 4.1)", {"/mode"}}, {modes}});
   }
   simulation.measure = [measure = simulation.measure, &prediction, d](std::int64_t record) {
     Measurement seen = measure(record);

@@ -14,8 +14,8 @@ namespace stepwise {
 /// flow.
 [[nodiscard]] std::optional<double> learning_rate(const SimulateConfig& config, double largest_stable);
 
-/// When to record what, from what the theory expects of modes that start at s0: as --training.steps, .time and --record.*
-/// say, where they do not, until the last mode is learned. The same on all ranks.
+/// When to record what, from what the theory expects of modes that start at s0: as --training.steps, .time and
+/// --record.* say, where they do not, until the last mode is learned. The same on all ranks.
 /// @throws Error(input) when a mode that starts at zero leaves no end.
 [[nodiscard]] Schedule make_schedule(const SimulateConfig& config, const std::vector<double>& gamma,
                                      const std::vector<double>& s0, const std::optional<double>& rate);
@@ -27,12 +27,12 @@ namespace stepwise {
 /// What the theory says of a training run: f(x, t) = U S(t) A^T k(x) (eq. 40), exact where the initial weights are
 /// aligned with the modes, and up to their size where they are small.
 struct Prediction {
-  std::vector<double> gamma;      ///< d
-  InitialCondition start;         ///< S(0) and U
-  std::vector<double> half_rise;  ///< d: when lambda_j is 1/2
-  std::vector<double> s;          ///< T x d, row-major: s_j, of gradient flow or of descent, as is trained
-  Trajectory path;                ///< lambda_j = gamma_j s_j^2 and the loss, of the same
-  std::optional<Trajectory> flow; ///< descent: those of gradient flow, the limit of small rates
+  std::vector<double> gamma;       ///< d
+  InitialCondition start;          ///< S(0) and U
+  std::vector<double> half_rise;   ///< d: when lambda_j is 1/2
+  std::vector<double> s;           ///< T x d, row-major: s_j, of gradient flow or of descent, as is trained
+  Trajectory path;                 ///< lambda_j = gamma_j s_j^2 and the loss, of the same
+  std::optional<Trajectory> flow;  ///< descent: those of gradient flow, the limit of small rates
 };
 
 [[nodiscard]] Prediction predict(std::vector<double> gamma, InitialCondition start, const Schedule& schedule,

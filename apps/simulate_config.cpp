@@ -136,8 +136,8 @@ std::vector<Option> simulate_options(SimulateConfig& c) {
       joined({{choice_option("preset", "settings of a figure of the paper (docs/simulation.md), which others override",
                              c.preset, preset_names()),
                choice_option("model", "what is trained", c.model, {"linear", "kernel", "modes", "supervised"}),
-               auto_option("modes", "D", "outputs of the model, and so modes that it learns", c.problem.modes, 1,
-                           std::numeric_limits<std::int64_t>::max())},
+               integer_option("modes", "D", "outputs of the model, and so modes that it learns", *c.problem.modes, 1,
+                              std::numeric_limits<std::int64_t>::max())},
               problem_options(c.problem),
               training_options(c)});
   imply_defaults(options, c);
@@ -186,7 +186,6 @@ std::vector<double> system_gammas(const SimulateConfig& c) {
 }
 
 void check_consistency(const SimulateConfig& c) {
-  if (!c.problem.modes) fail(ExitCode::input, "--modes is auto, must be the number of outputs of the model");
   check_consistency(c.problem);
   check_training(c);
   if (c.model == "modes") {

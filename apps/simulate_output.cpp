@@ -6,8 +6,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "run_attributes.hpp"
-#include "stepwise/cli/options.hpp"
 #include "stepwise/theory/descent.hpp"
 
 namespace stepwise {
@@ -41,16 +39,6 @@ std::vector<double> curve_of(const History& history, std::int64_t j, std::int64_
 
 }  // namespace
 
-Attributes simulation_attributes(const Communicator& comm, SimulateConfig& config, const std::string& command,
-                                 const std::string& convention, const std::string& inputs_checksum) {
-  Attributes attributes = run_attributes(
-      comm, {"stepwise-simulation", command, config_text(simulate_options(config)), config.problem.seed});
-  attributes.emplace_back("model", config.model);
-  if (!convention.empty()) attributes.emplace_back("kernel_convention", convention);
-  if (!inputs_checksum.empty()) attributes.emplace_back("inputs_checksum", inputs_checksum);
-  return attributes;
-}
-
 FixedDataset number_scale(const std::string& name, const std::string& description, std::int64_t first,
                           std::int64_t count) {
   std::vector<std::int64_t> numbers(static_cast<std::size_t>(count));
@@ -80,25 +68,28 @@ std::vector<FixedDataset> predicted_datasets(const std::vector<double>& gamma, c
   for (std::size_t j = 0; j < prediction.gamma.size(); ++j) {
     tau.push_back(timescale(prediction.gamma[j], prediction.start.s0[j]));
   }
-  return {number_scale("eigenvalue", "number of an eigenvalue, descending", 1, std::ssize(gamma)),
-          fixed({"/spectrum/gamma",
-                 "units of k",
-                 "eigenvalues of the contrastive kernel K_Gamma, descending: all that were found",
-                 {"/eigenvalue"}},
-                {gamma.size()}, gamma),
-          fixed({"/initial/s0",
-                 inverse_root_units,
-                 "s_j(0): singular values of the initial weights seen in the modes (eq. 41, 42)",
-                 {"/mode"}},
-                {extent(d)}, prediction.start.s0),
-          fixed({"/initial/u", "1", "U: rotates the final embedding to f(x, t) = U S(t) A^T k(x)", {"/output", "/mode"}},
-                {extent(d), extent(d)}, transposed(prediction.start.u, d)),
-          fixed({"/timescales/tau", time_units, "-log(s0^2 gamma) / (8 gamma): when the mode is learned (eq. 16)",
-                 {"/mode"}},
-                {extent(d)}, tau),
-          fixed({"/timescales/half_rise", time_units,
-                 "when the predicted lambda_j is 1/2, of descent where that is trained by", {"/mode"}},
-                {extent(d)}, prediction.half_rise)};
+  return {
+      number_scale("eigenvalue", "number of an eigenvalue, descending", 1, std::ssize(gamma)),
+      fixed({"/spectrum/gamma",
+             "units of k",
+             "eigenvalues of the contrastive kernel K_Gamma, descending: all that were found",
+             {"/eigenvalue"}},
+            {gamma.size()}, gamma),
+      fixed({"/initial/s0",
+             inverse_root_units,
+             "s_j(0): singular values of the initial weights seen in the modes (eq. 41, 42)",
+             {"/mode"}},
+            {extent(d)}, prediction.start.s0),
+      fixed({"/initial/u", "1", "U: rotates the final embedding to f(x, t) = U S(t) A^T k(x)", {"/output", "/mode"}},
+            {extent(d), extent(d)}, transposed(prediction.start.u, d)),
+      fixed(
+          {"/timescales/tau", time_units, "-log(s0^2 gamma) / (8 gamma): when the mode is learned (eq. 16)", {"/mode"}},
+          {extent(d)}, tau),
+      fixed({"/timescales/half_rise",
+             time_units,
+             "when the predicted lambda_j is 1/2, of descent where that is trained by",
+             {"/mode"}},
+            {extent(d)}, prediction.half_rise)};
 }
 
 std::vector<FixedDataset> start_datasets(const TrainingStart& start, std::int64_t outputs, std::int64_t views) {
@@ -108,11 +99,10 @@ std::vector<FixedDataset> start_datasets(const TrainingStart& start, std::int64_
     datasets.push_back(fixed({"/initial/weights", inverse_root_units, "W(0): f_0(x) = W(0) x", {"/output", ""}},
                              {extent(outputs), extent(features)}, transposed(start.weights, outputs)));
   }
-  datasets.push_back(
-      {{"/initial/outputs", "1", "f_0 of all views of every pair", {"/view", "/pair", "/output"}},
-       {extent(views), extent(start.outputs.samples / views), extent(outputs)},
-       &start.outputs,
-       ""});
+  datasets.push_back({{"/initial/outputs", "1", "f_0 of all views of every pair", {"/view", "/pair", "/output"}},
+                      {extent(views), extent(start.outputs.samples / views), extent(outputs)},
+                      &start.outputs,
+                      ""});
   return datasets;
 }
 
@@ -173,8 +163,8 @@ std::string comparison(const History& history, const Prediction& prediction) {
   const auto d = static_cast<std::int64_t>(prediction.gamma.size());
   const std::vector<double> measured = measured_half_rises(history, d);
   const std::vector<double> apart = largest_differences(history, prediction.path, d);
-  std::string text = fmt::format("{:>6}{:>16}{:>16}{:>16}{:>12}\n", "mode", "gamma", "predicted t", "measured t",
-                                 "deviation");
+  std::string text =
+      fmt::format("{:>6}{:>16}{:>16}{:>16}{:>12}\n", "mode", "gamma", "predicted t", "measured t", "deviation");
   for (std::size_t j = 0; j < measured.size(); ++j) {
     text += fmt::format("{:>6}{:>16.8g}{:>16.8g}{:>16.8g}{:>12.2e}\n", j + 1, prediction.gamma[j],
                         prediction.half_rise[j], measured[j], apart[j]);

@@ -13,11 +13,6 @@ namespace stepwise {
 
 // What the file of a simulation has beside its series (docs/file_format.md), and what the terminal shows.
 
-/// Attributes of every simulation. Collective.
-[[nodiscard]] Attributes simulation_attributes(const Communicator& comm, SimulateConfig& config,
-                                               const std::string& command, const std::string& convention,
-                                               const std::string& inputs_checksum);
-
 /// A dimension scale of whole numbers from `first` on.
 [[nodiscard]] FixedDataset number_scale(const std::string& name, const std::string& description, std::int64_t first,
                                         std::int64_t count);

@@ -106,9 +106,7 @@ class TrainingRun {
   }
 
  private:
-  [[nodiscard]] const Simulation& present() const {
-    return simulations_[static_cast<std::size_t>(place_.simulation)];
-  }
+  [[nodiscard]] const Simulation& present() const { return simulations_[static_cast<std::size_t>(place_.simulation)]; }
 
   /// The beginning, or where the checkpoint is; the present simulation is then as it was.
   Place find_place() {
@@ -161,17 +159,17 @@ class TrainingRun {
   SeriesFile open_file() {
     const SeriesLayout layout = layout_of(record_, simulations_);
     if (place_.simulation > 0 || place_.record > 0) {
-      return SeriesFile::reopen(record_.comm, record_.output, record_.force, layout, counts());
+      return {record_.comm, record_.output, record_.force, layout, counts()};
     }
     return {record_.comm, record_.output, record_.force, layout};
   }
 
   [[nodiscard]] std::size_t series_of_present() const {
-    std::size_t series = 0;
+    std::int64_t series = 0;
     for (std::int64_t i = 0; i < place_.simulation; ++i) {
       series += simulations_[static_cast<std::size_t>(i)].pictured.empty() ? 1 : 2;
     }
-    return series;
+    return static_cast<std::size_t>(series);
   }
 
   void train_present(const Progress& progress) {
@@ -215,7 +213,9 @@ class TrainingRun {
 
   /// Steps are what a long run is watched for.
   void tell_what_is_learned(const History& history, const Measurement& measured, const Moment& now) {
-    const auto learned = [](auto begin, auto end) { return std::count_if(begin, end, [](double l) { return l >= 0.5; }); };
+    const auto learned = [](auto begin, auto end) {
+      return std::count_if(begin, end, [](double l) { return l >= 0.5; });
+    };
     const auto d = static_cast<std::ptrdiff_t>(measured.lambda.size());
     const std::int64_t before = history.time.empty() ? 0 : learned(history.lambda.end() - d, history.lambda.end());
     const std::int64_t after = learned(measured.lambda.begin(), measured.lambda.end());
@@ -236,10 +236,11 @@ class TrainingRun {
     checkpoint_.remove();
     throw CollectiveError(
         ExitCode::numerical,
-        fmt::format("{} diverges: at step {}, time {:.6g}, the loss is {:.4g}, and was {:.4g} at the start; {}. What was "
-                    "recorded by then is in {}",
-                    simulation.name, now.step, now.time, loss, losses.empty() ? loss : losses.front(),
-                    simulation.advice, file_.partial_path()));
+        fmt::format(
+            "{} diverges: at step {}, time {:.6g}, the loss is {:.4g}, and was {:.4g} at the start; {}. What was "
+            "recorded by then is in {}",
+            simulation.name, now.step, now.time, loss, losses.empty() ? loss : losses.front(), simulation.advice,
+            file_.partial_path()));
   }
 
   const Record& record_;

@@ -29,8 +29,8 @@ Place place_of(const std::string& text) {
   return {text.substr(0, colon), text.substr(colon + 1)};
 }
 
-void check_shape(InputFile& file, const Place& place,
-                 const std::vector<std::int64_t>& wanted, const std::string& meaning) {
+void check_shape(InputFile& file, const Place& place, const std::vector<std::int64_t>& wanted,
+                 const std::string& meaning) {
   const std::vector<std::int64_t> found = file.extents(place.dataset);
   if (found == wanted) return;
   throw CollectiveError(ExitCode::input,
@@ -53,10 +53,8 @@ BlockVector given_outputs(const SimulateConfig& config, const Problem& problem) 
   const std::int64_t views = problem.pairing.views;
   const Place place = attempt(problem.comm, [&] { return place_of(config.training.start); });
   InputFile file(problem.comm, place.file);
-  check_shape(file, place, {problem.samples, d},
-              "f_0 of all samples, first views first, by --modes outputs");
-  BlockVector f0 =
-      attempt(problem.comm, [&] { return make_block_vector(problem.comm, problem.samples, d, views); });
+  check_shape(file, place, {problem.samples, d}, "f_0 of all samples, first views first, by --modes outputs");
+  BlockVector f0 = attempt(problem.comm, [&] { return make_block_vector(problem.comm, problem.samples, d, views); });
   const Range pairs{f0.range.begin / views, f0.range.end / views};
   std::vector<double> rows(static_cast<std::size_t>(d * pairs.size()));
   for (std::int64_t view = 0; view < views; ++view) {
@@ -87,8 +85,7 @@ std::vector<double> given_weights(const SimulateConfig& config, const Problem& p
   return weights;
 }
 
-BlockVector outputs_of(const Problem& problem, const std::vector<double>& weights, std::int64_t d,
-                       const Samples& own) {
+BlockVector outputs_of(const Problem& problem, const std::vector<double>& weights, std::int64_t d, const Samples& own) {
   return attempt(problem.comm, [&] {
     BlockVector f0 = make_block_vector(problem.comm, problem.samples, d, problem.pairing.views);
     f0.data = read_out(weights, d, own);
@@ -150,8 +147,9 @@ TrainingStart kernel_start(const SimulateConfig& config, const Problem& problem,
   });
   if (problem.centring) centre(*problem.centring, comm, start.dual);
   kernel.product()(start.dual.local(), start.outputs.local());
-  const auto lengths = attempt(
-      comm, [&] { return diagonal(problem.kernel, kernel.own(), {0, start.outputs.range.size()}); });
+  const auto lengths = attempt(comm, [&] {
+    return diagonal(problem.kernel, kernel.own(), {0, start.outputs.range.size()});
+  });
   const double wanted = static_cast<double>(d) * sum(comm, std::accumulate(lengths.begin(), lengths.end(), 0.0));
   const double found = sum(comm, square(start.outputs.data));
   const std::vector<double> factors(static_cast<std::size_t>(d),

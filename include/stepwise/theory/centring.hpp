@@ -41,8 +41,8 @@ BlockVector centre(const Communicator& comm, Samples& own, std::int64_t samples,
 [[nodiscard]] BlockVector row_means(const Centring& centring, const Communicator& comm, std::int64_t samples,
                                     std::int64_t group, const ProductWithK& kernel);
 
-/// What sum_i w_ij k(x_i, x) lacks for x of each kind, -sum_i w_ij m_i^q: kinds x width, for weights that add up to zero
-/// over each kind. Collective.
+/// What sum_i w_ij k(x_i, x) lacks for x of each kind, -sum_i w_ij m_i^q: kinds x width, for weights that add up to
+/// zero over each kind. Collective.
 [[nodiscard]] std::vector<std::vector<double>> centring_offsets(const BlockVector& weights, const BlockVector& means,
                                                                 const Communicator& comm);
 
