@@ -190,6 +190,7 @@ SectionTitles section_titles() {
           {"dynamics", "training in time: when each mode is learned"},
           {"training", "how the model is trained, from where and for how long"},
           {"record", "what is recorded of training, and how often"},
+          {"study", "networks of many widths, with --model widths"},
           {"system", "the system of --model modes"},
           {"machine", "the machine to plan for; auto: this one, measured"}};
 }

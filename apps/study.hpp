@@ -41,5 +41,7 @@ void simulate_correlation(const Study& study);
 void simulate_system(const Study& study);
 /// Kernel regression on labels.
 void simulate_supervised(const Study& study);
+/// Networks of many widths, each trained on its own.
+void simulate_widths(const Study& study);
 
 }  // namespace stepwise
