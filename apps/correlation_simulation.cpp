@@ -7,7 +7,6 @@
 
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
-#include "stepwise/sim/flow.hpp"
 #include "stepwise/theory/centring.hpp"
 #include "stepwise/theory/embedding.hpp"
 
@@ -25,65 +24,12 @@ double relative_distance(const BlockVector& f, const BlockVector& g, const Commu
   return std::sqrt(sums[0] / sums[1]);
 }
 
-MatrixView<const double> state_of(const CorrelationRun& run) {
-  return {run.training.x.data(), run.model.outputs, run.model.columns, run.model.outputs};
-}
-
 Measurement measure(const CorrelationRun& run) {
   const std::int64_t d = run.model.outputs;
-  std::vector<double> y(run.training.x.size());
-  const Moments moments = run.model.apply(state_of(run), {y.data(), d, run.model.columns, d});
+  std::vector<double> y(run.moving.training.x.size());
+  const Moments moments = run.model.apply(run.moving.state(), {y.data(), d, run.model.columns, d});
   const MatrixView<const double> c{moments.c.data(), d, d, d};
   return attempt(*run.model.comm, [&] { return Measurement{evaluate(run.objective.loss, c).loss, spectrum(c), {}}; });
-}
-
-/// This rank's part of a state: its own where columns are dealt out, rank 0's where all have the same.
-void save(const CorrelationRun& run, CheckpointWriter& writer) {
-  const std::int64_t columns = run.model.shared ? 0 : run.model.columns;
-  const auto [first, all] = [&] {
-    std::int64_t before = 0;
-    MPI_Exscan(&columns, &before, 1, MPI_INT64_T, MPI_SUM, run.model.comm->raw());
-    return std::pair(run.model.comm->rank() == 0 ? 0 : before, sum(*run.model.comm, columns));
-  }();
-  writer.counts("/training/steps", std::vector<std::int64_t>{run.training.steps});
-  writer.numbers("/training/numbers",
-                 std::vector<double>{run.training.time, run.training.step_size, run.training.start_loss.value_or(-1)});
-  if (run.model.shared) {
-    writer.numbers("/training/x", run.training.x);
-  } else {
-    writer.rows("/training/x", all, {first, first + columns}, state_of(run));
-  }
-}
-
-void load(CorrelationRun& run, CheckpointReader& reader) {
-  Training& training = run.training;
-  training.steps = reader.counts("/training/steps").at(0);
-  const std::vector<double> numbers = reader.numbers("/training/numbers");
-  training.time = numbers.at(0);
-  training.step_size = numbers.at(1);
-  if (numbers.at(2) >= 0) training.start_loss = numbers.at(2);
-  if (run.model.shared) {
-    training.x = reader.numbers("/training/x");
-    return;
-  }
-  std::int64_t first = 0;
-  MPI_Exscan(&run.model.columns, &first, 1, MPI_INT64_T, MPI_SUM, run.model.comm->raw());
-  if (run.model.comm->rank() == 0) first = 0;
-  reader.rows("/training/x", {first, first + run.model.columns},
-              {training.x.data(), run.model.outputs, run.model.columns, run.model.outputs});
-}
-
-Advance descend_towards(CorrelationRun& run, double rate, const Moment& end) {
-  if (run.training.steps >= end.step) return {};
-  const Outcome outcome = descend(run.dynamics, rate, 1, run.training);
-  return {outcome.diverged ? Way::diverged : Way::under_way, outcome.loss};
-}
-
-Advance flow_towards(CorrelationRun& run, double tolerance, const Moment& end) {
-  constexpr std::int64_t steps_a_turn = 8;  // each turn costs one velocity more
-  if (run.training.time >= end.time) return {};
-  const Outcome outcome = flow(run.dynamics, tolerance, end.time, run.training, steps_a_turn);
-  return {outcome.diverged ? Way::diverged : Way::under_way, outcome.loss};
 }
 
 }  // namespace
@@ -100,25 +46,20 @@ Objective objective_of(const SimulateConfig& config, const std::string& name) {
 std::shared_ptr<CorrelationRun> begin_run(MatrixModel model, std::vector<double> start, const Objective& objective) {
   auto run = std::make_shared<CorrelationRun>();
   run->model = model;
-  run->dynamics = correlation_dynamics(std::move(model), objective);
   run->objective = objective;
-  run->training.x = std::move(start);
+  run->moving.shared = model.shared;
+  run->moving.dynamics = correlation_dynamics(std::move(model), objective);
+  run->moving.training.x = std::move(start);
   return run;
 }
 
 Simulation correlation_simulation(const std::shared_ptr<CorrelationRun>& run, const std::string& loss,
                                   const SimulateConfig& config, const std::optional<double>& rate) {
   const bool alone = loss_names(config).size() == 1;
-  Simulation simulation;
-  simulation.group = alone ? "" : "/" + loss;
-  simulation.name = loss == "plain" ? "training" : "training by the " + loss + " loss";
-  simulation.now = [run] { return Moment{run->training.steps, run->training.time}; };
-  simulation.advance = [run, rate, tolerance = config.training.tolerance](const Moment& end) {
-    return rate ? descend_towards(*run, *rate, end) : flow_towards(*run, tolerance, end);
-  };
+  Simulation simulation = simulation_of(std::shared_ptr<DynamicsRun>(run, &run->moving), config, rate);
+  if (!alone) simulation.group = "/" + loss;
+  if (loss != "plain") simulation.name += " by the " + loss + " loss";
   simulation.measure = [run](std::int64_t) { return measure(*run); };
-  simulation.save = [run](CheckpointWriter& writer) { save(*run, writer); };
-  simulation.load = [run](CheckpointReader& reader) { load(*run, reader); };
   return simulation;
 }
 
@@ -127,7 +68,7 @@ std::function<BlockVector(const CorrelationRun&)> linear_embedder(const Problem&
     return attempt(problem.comm, [&] {
       BlockVector f = make_block_vector(problem.comm, tests.size(), run.model.outputs, 1);
       const Samples samples = load_tests(problem, {tests.begin + f.range.begin, tests.begin + f.range.end});
-      f.data = read_out(run.training.x, run.model.outputs, samples);
+      f.data = read_out(run.moving.training.x, run.model.outputs, samples);
       return f;
     });
   };
@@ -141,7 +82,7 @@ std::function<BlockVector(const CorrelationRun&)> kernel_embedder(const Problem&
     const Communicator& comm = problem.comm;
     const std::int64_t d = run.model.outputs;
     EmbeddingWeights embedder{start.outputs, {}};
-    embedder.weights.data = run.training.x;
+    embedder.weights.data = run.moving.training.x;
     if (start.dual.width > 0) {
       for (std::size_t i = 0; i < start.dual.data.size(); ++i) embedder.weights.data[i] += start.dual.data[i];
     }
@@ -197,7 +138,7 @@ void record_embeddings(Simulation& simulation, const std::shared_ptr<Correlation
       entries.emplace_back(std::vector<double>{apart});
     };
     BlockVector own = final_embedding;
-    run->model.embed(state_of(*run), own.local());
+    run->model.embed(run->moving.state(), own.local());
     add(std::move(own), final_embedding);
     for (const NewSamples& samples : tests) add(samples.embed(*run), samples.final_embedding);
     return entries;

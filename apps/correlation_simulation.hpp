@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "dynamics_run.hpp"
 #include "prediction.hpp"
 #include "problem.hpp"
 #include "simulate_config.hpp"
@@ -18,9 +19,8 @@ namespace stepwise {
 /// A model whose loss depends on C alone, in training.
 struct CorrelationRun {
   MatrixModel model;
-  Dynamics dynamics;
   Objective objective;
-  Training training;  ///< its state
+  DynamicsRun moving;
 };
 
 /// What --training.loss calls `name`.

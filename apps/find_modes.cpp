@@ -98,19 +98,6 @@ EigensolverLadder wanted_eigensolver(const Problem& problem, std::int64_t order,
   return std::vector{wanted};
 }
 
-DistMatrix kernel_matrix(const Problem& problem, Report& report) {
-  const std::pair<Samples, Samples> parts = report.stage(read_stage, 0, [&](const auto&) {
-    return attempt(problem.comm, [&] {
-      return std::pair(load_samples(problem, local_numbers(problem.layout.rows, problem.grid->row())),
-                       load_samples(problem, local_numbers(problem.layout.cols, problem.grid->col())));
-    });
-  });
-  return report.stage(kernel_stage, inner_product_flops(problem), [&](const Progress& progress) {
-    return assemble(problem.kernel, parts.first, parts.second, problem.grid, problem.samples, problem.layout.rows.block,
-                    progress);
-  });
-}
-
 ContrastiveModes direct_modes(const Problem& problem, std::string& method, Report& report, Checkpoint* checkpoint) {
   const std::int64_t d = problem.config.modes.value_or(0);
   const EigensolverLadder ladder = wanted_eigensolver(problem, problem.samples, problem.layout.rows.block);
@@ -243,6 +230,19 @@ ContrastiveModes modes_by_products(const Problem& problem, Report& report, Check
 }
 
 }  // namespace
+
+DistMatrix kernel_matrix(const Problem& problem, Report& report) {
+  const std::pair<Samples, Samples> parts = report.stage(read_stage, 0, [&](const auto&) {
+    return attempt(problem.comm, [&] {
+      return std::pair(load_samples(problem, local_numbers(problem.layout.rows, problem.grid->row())),
+                       load_samples(problem, local_numbers(problem.layout.cols, problem.grid->col())));
+    });
+  });
+  return report.stage(kernel_stage, inner_product_flops(problem), [&](const Progress& progress) {
+    return assemble(problem.kernel, parts.first, parts.second, problem.grid, problem.samples, problem.layout.rows.block,
+                    progress);
+  });
+}
 
 ContrastiveModes find_modes(const Problem& given, std::string& method, Report& report, Checkpoint* checkpoint) {
   const bool needs_matrix = method != "primal" && (method != "krylov" || given.config.kernel.storage != "none");

@@ -10,6 +10,9 @@
 
 namespace stepwise {
 
+/// K of the training samples. Collective. Memory per rank: a local matrix of the layout.
+[[nodiscard]] DistMatrix kernel_matrix(const Problem& problem, Report& report);
+
 /// gamma and the modes by `method`: cholesky, spectral, krylov or primal. auto goes on from cholesky to spectral where
 /// it does not reach its accuracy, and says so in `method`. What takes long is kept in `checkpoint`, if there is one.
 /// Collective. @throws CollectiveError, (stopped) among them.

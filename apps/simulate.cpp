@@ -71,7 +71,8 @@ void simulate(const Communicator& comm, SimulateConfig config, const RunConfig& 
   if (has_data) {
     pairs = report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(given); }); });
     problem.emplace(pose(comm, given, *pairs));
-    method = choose_method(given, problem->samples, problem->features);
+    method = config.model == "supervised" ? "spectral"  // all eigenvectors of K
+                                          : choose_method(given, problem->samples, problem->features);
     check_sizes(given, method, problem->samples, problem->features, problem->grid->shape());
     check_memory(comm, given, method, problem->layout, problem->features);
     check_training_memory(comm, config, *problem);

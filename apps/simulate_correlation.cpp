@@ -43,7 +43,8 @@ void simulate_correlation(const Study& study) {
   } else {
     kernel.emplace(problem, study.report);
   }
-  const TrainingStart start = linear ? linear_start(config, problem, features) : kernel_start(config, problem, *kernel);
+  const TrainingStart start =
+      linear ? linear_start(config, problem, features, d) : kernel_start(config, problem, *kernel, d);
   const InitialCondition aligned = align_outputs(start.outputs, final_embedding, comm);
   const double stable = stable_rate(modes.gamma.front());
   const std::optional<double> rate = learning_rate(config, stable);
@@ -79,12 +80,7 @@ void simulate_correlation(const Study& study) {
     if (config.record.embeddings > 0) {
       record_embeddings(simulation, run, problem, final_embedding.train, tests, theory);
     }
-    simulation.advice =
-        rate ? fmt::format(
-                   "--training.rate is {:.6g}, and for the plain loss the largest stable one is "
-                   "1 / (4 gamma_1) = {:.6g}",
-                   *rate, stable)
-             : fmt::format("--training.tolerance is {:.3g}: choose a smaller one", config.training.tolerance);
+    simulation.advice = divergence_advice(config, rate, stable, "1 / (4 gamma_1) for the plain loss");
   }
 
   std::vector<FixedDataset> datasets = sample_scales(problem, d);

@@ -52,7 +52,6 @@ FixedDataset fixed(DatasetInfo info, std::vector<hsize_t> extents, std::vector<d
 
 std::vector<FixedDataset> sample_scales(const Problem& problem, std::int64_t outputs) {
   std::vector<FixedDataset> scales{
-      number_scale("mode", "number of a mode, by descending gamma", 1, outputs),
       number_scale("output", "number of an output of the model", 1, outputs),
       number_scale("pair", "number of a positive pair", 0, problem.samples / problem.pairing.views),
       number_scale("view", "view of a pair: 0 is x, 1 is x', and so on", 0, problem.pairing.views)};
@@ -69,6 +68,7 @@ std::vector<FixedDataset> predicted_datasets(const std::vector<double>& gamma, c
     tau.push_back(timescale(prediction.gamma[j], prediction.start.s0[j]));
   }
   return {
+      number_scale("mode", "number of a mode, by descending gamma", 1, d),
       number_scale("eigenvalue", "number of an eigenvalue, descending", 1, std::ssize(gamma)),
       fixed({"/spectrum/gamma",
              "units of k",

@@ -18,10 +18,10 @@ namespace stepwise {
                                         std::int64_t count);
 [[nodiscard]] FixedDataset fixed(DatasetInfo info, std::vector<hsize_t> extents, std::vector<double> values);
 
-/// Scales of samples, pairs, views, modes and outputs.
+/// Scales of pairs, views, test samples and outputs.
 [[nodiscard]] std::vector<FixedDataset> sample_scales(const Problem& problem, std::int64_t outputs);
 
-/// gamma and what is predicted from it before training starts.
+/// gamma, what is predicted from it before training starts, and the scale of modes.
 [[nodiscard]] std::vector<FixedDataset> predicted_datasets(const std::vector<double>& gamma,
                                                            const Prediction& prediction);
 

@@ -84,14 +84,13 @@ void simulate_system(const Study& study) {
        shape});
   simulation.measure = [measure = simulation.measure, run, &prediction, &drawn, &gamma, d](std::int64_t record) {
     Measurement seen = measure(record);
-    seen.more.emplace_back(by_rows(run->training.x, d));
+    seen.more.emplace_back(by_rows(run->moving.training.x, d));
     seen.more.emplace_back(predicted_a(prediction, drawn.a, gamma, record));
     return seen;
   };
-  simulation.advice = fmt::format("the largest stable --training.rate is 1 / (4 gamma_1) = {:.6g}", stable);
+  simulation.advice = divergence_advice(config, rate, stable, "1 / (4 gamma_1)");
 
-  std::vector<FixedDataset> datasets{number_scale("mode", "number of a mode, by descending gamma", 1, d),
-                                     number_scale("output", "number of an output of the model", 1, d)};
+  std::vector<FixedDataset> datasets{number_scale("output", "number of an output of the model", 1, d)};
   for (FixedDataset& dataset : predicted_datasets(gamma, prediction)) datasets.push_back(std::move(dataset));
   std::string text;
   const auto finish = [&](const std::vector<History>& histories) {

@@ -198,7 +198,8 @@ class TrainingRun {
     if (record_.outputs > 0) values.emplace_back(measured.lambda);
     for (DatasetValues& more : record_of(measured.more)) values.push_back(std::move(more));
     file_.append(series_of_present(), values);
-    if (std::binary_search(schedule_.pictures.begin(), schedule_.pictures.end(), place_.record)) {
+    if (!simulation.pictured.empty() &&
+        std::binary_search(schedule_.pictures.begin(), schedule_.pictures.end(), place_.record)) {
       const std::vector<Entry> entries = simulation.pictures(place_.record);
       std::vector<DatasetValues> pictures{std::vector<double>{now.time}};
       for (DatasetValues& more : record_of(entries)) pictures.push_back(std::move(more));

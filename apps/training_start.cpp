@@ -48,12 +48,11 @@ void check_finite(const Communicator& comm, const std::string& start, const std:
 }
 
 /// Rows in the paper's order, first views first, dealt out pair by pair.
-BlockVector given_outputs(const SimulateConfig& config, const Problem& problem) {
-  const std::int64_t d = *config.problem.modes;
+BlockVector given_outputs(const SimulateConfig& config, const Problem& problem, std::int64_t d) {
   const std::int64_t views = problem.pairing.views;
   const Place place = attempt(problem.comm, [&] { return place_of(config.training.start); });
   InputFile file(problem.comm, place.file);
-  check_shape(file, place, {problem.samples, d}, "f_0 of all samples, first views first, by --modes outputs");
+  check_shape(file, place, {problem.samples, d}, "f_0 of all samples, first views first, by outputs of the model");
   BlockVector f0 = attempt(problem.comm, [&] { return make_block_vector(problem.comm, problem.samples, d, views); });
   const Range pairs{f0.range.begin / views, f0.range.end / views};
   std::vector<double> rows(static_cast<std::size_t>(d * pairs.size()));
@@ -68,12 +67,11 @@ BlockVector given_outputs(const SimulateConfig& config, const Problem& problem) 
   return f0;
 }
 
-std::vector<double> given_weights(const SimulateConfig& config, const Problem& problem) {
-  const std::int64_t d = *config.problem.modes;
+std::vector<double> given_weights(const SimulateConfig& config, const Problem& problem, std::int64_t d) {
   const std::int64_t m = problem.features;
   const Place place = attempt(problem.comm, [&] { return place_of(config.training.start); });
   InputFile file(problem.comm, place.file);
-  check_shape(file, place, {d, m}, "W(0), --modes outputs by features of a sample");
+  check_shape(file, place, {d, m}, "W(0), outputs of the model by features of a sample");
   const std::vector<double> rows = file.numbers(place.dataset);
   check_finite(problem.comm, config.training.start, rows);
   std::vector<double> weights(rows.size());
@@ -121,25 +119,24 @@ std::vector<double> read_out(const std::vector<double>& weights, std::int64_t ou
   return f;
 }
 
-TrainingStart linear_start(const SimulateConfig& config, const Problem& problem, const Samples& own) {
-  const std::int64_t d = *config.problem.modes;
+TrainingStart linear_start(const SimulateConfig& config, const Problem& problem, const Samples& own, std::int64_t d) {
   TrainingStart start;
-  start.weights = !config.training.start.empty() ? given_weights(config, problem) : attempt(problem.comm, [&] {
+  start.weights = !config.training.start.empty() ? given_weights(config, problem, d) : attempt(problem.comm, [&] {
     return draw_weights(config.problem.seed, config.problem.dynamics.alpha, d, {0, problem.features});
   });
   start.outputs = outputs_of(problem, start.weights, d, own);
   return start;
 }
 
-TrainingStart kernel_start(const SimulateConfig& config, const Problem& problem, const TrainingKernel& kernel) {
+TrainingStart kernel_start(const SimulateConfig& config, const Problem& problem, const TrainingKernel& kernel,
+                           std::int64_t d) {
   const Communicator& comm = problem.comm;
-  const std::int64_t d = *config.problem.modes;
   TrainingStart start;
   if (!config.training.start.empty()) {
-    start.outputs = given_outputs(config, problem);
+    start.outputs = given_outputs(config, problem, d);
     return start;
   }
-  if (has_features(config.problem) && !problem.centring) return linear_start(config, problem, kernel.own());
+  if (has_features(config.problem) && !problem.centring) return linear_start(config, problem, kernel.own(), d);
   attempt(comm, [&] {
     start.dual = make_block_vector(comm, problem.samples, d, problem.pairing.views);
     start.dual.data = draw_weights(config.problem.seed, 1, d, start.dual.range);

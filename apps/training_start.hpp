@@ -23,14 +23,15 @@ struct TrainingStart {
 
 /// For --model linear: --training.start, or drawn. `own` are this rank's features. Collective.
 /// @throws CollectiveError(input) for a start of another shape.
-[[nodiscard]] TrainingStart linear_start(const SimulateConfig& config, const Problem& problem, const Samples& own);
+[[nodiscard]] TrainingStart linear_start(const SimulateConfig& config, const Problem& problem, const Samples& own,
+                                         std::int64_t outputs);
 
 /// For a model of any kernel. Where there are explicit features, W(0) as above. Else f_0 is a random function of the
 /// kernel's space, a_i = c xi_i with xi_i in N(0, 1)^d a function of (seed, sample) and c such that the mean square of
 /// F_0 is alpha^2 times the mean of k(x, x), that of a random linear readout of the features. Collective. Cost: one
 /// product with K.
 [[nodiscard]] TrainingStart kernel_start(const SimulateConfig& config, const Problem& problem,
-                                         const TrainingKernel& kernel);
+                                         const TrainingKernel& kernel, std::int64_t outputs);
 
 /// W x on some features, d x count column-major. Local.
 [[nodiscard]] std::vector<double> read_out(const std::vector<double>& weights, std::int64_t outputs,

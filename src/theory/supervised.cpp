@@ -1,5 +1,6 @@
 #include "stepwise/theory/supervised.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -25,6 +26,10 @@ double squared_length(const double* column, std::int64_t outputs) {
   return std::inner_product(column, column + outputs, column, 0.0);
 }
 
+double count_of(const SupervisedModes& modes) {
+  return static_cast<double>(modes.lambda.size());
+}
+
 }  // namespace
 
 SupervisedModes supervised_modes(const Eigenpairs& k, const BlockVector& f0, const BlockVector& y,
@@ -45,27 +50,48 @@ SupervisedModes supervised_modes(const Eigenpairs& k, const BlockVector& f0, con
   return modes;
 }
 
-double supervised_loss(const SupervisedModes& modes, double t) {
-  const auto n = static_cast<double>(modes.lambda.size());
-  const auto outputs = static_cast<std::int64_t>(modes.residual.size() / modes.lambda.size());
-  double total = 0;
-  for (std::size_t i = 0; i < modes.lambda.size(); ++i) {
-    const double* start = modes.residual.data() + static_cast<std::int64_t>(i) * outputs;
-    total += squared_length(start, outputs) * std::exp(-2 * modes.lambda[i] * t / n);
-  }
-  return total / (2 * n);
+std::vector<double> flow_decay(const SupervisedModes& modes, double t) {
+  std::vector<double> decay;
+  for (const double lambda : modes.lambda) decay.push_back(std::exp(-lambda * t / count_of(modes)));
+  return decay;
 }
 
-BlockVector supervised_outputs(const SupervisedModes& modes, const BlockVector& y, double t) {
-  const auto n = static_cast<std::int64_t>(modes.lambda.size());
+std::vector<double> descent_decay(const SupervisedModes& modes, double rate, std::int64_t steps) {
+  std::vector<double> decay;
+  for (const double lambda : modes.lambda) {
+    decay.push_back(std::pow(1 - rate * lambda / count_of(modes), static_cast<double>(steps)));
+  }
+  return decay;
+}
+
+double supervised_loss(const SupervisedModes& modes, const std::vector<double>& decay) {
+  double total = 0;
+  for (const double left : supervised_residuals(modes, decay, std::ssize(modes.lambda))) total += left * left;
+  return total / (2 * count_of(modes));
+}
+
+BlockVector supervised_outputs(const SupervisedModes& modes, const BlockVector& y, const std::vector<double>& decay) {
+  const std::int64_t n = std::ssize(modes.lambda);
   std::vector<double> left = modes.residual;
   for (std::int64_t i = 0; i < n; ++i) {
-    const double decay = std::exp(-modes.lambda[static_cast<std::size_t>(i)] * t / static_cast<double>(n));
-    for (std::int64_t o = 0; o < y.width; ++o) left[static_cast<std::size_t>(o + i * y.width)] *= decay;
+    for (std::int64_t o = 0; o < y.width; ++o) {
+      left[static_cast<std::size_t>(o + i * y.width)] *= decay[static_cast<std::size_t>(i)];
+    }
   }
   BlockVector f = y;
   gemm(1, Transpose::no, {left.data(), y.width, n, y.width}, Transpose::no, modes.vectors.local(), 1, f.local());
   return f;
+}
+
+std::vector<double> supervised_residuals(const SupervisedModes& modes, const std::vector<double>& decay,
+                                         std::int64_t count) {
+  const std::int64_t outputs = std::ssize(modes.residual) / std::ssize(modes.lambda);
+  std::vector<double> lengths;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double start = squared_length(modes.residual.data() + i * outputs, outputs);
+    lengths.push_back(std::abs(decay[static_cast<std::size_t>(i)]) * std::sqrt(start));
+  }
+  return lengths;
 }
 
 std::vector<double> residuals_along(const SupervisedModes& modes, const BlockVector& f, const BlockVector& y,

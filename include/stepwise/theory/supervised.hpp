@@ -22,11 +22,21 @@ struct SupervisedModes {
 [[nodiscard]] SupervisedModes supervised_modes(const Eigenpairs& k, const BlockVector& f0, const BlockVector& y,
                                                const Communicator& comm, std::int64_t group);
 
-/// 1/(2N) sum_i |v_i . (f_0 - y)|^2 e^{-2 lambda_i t / N}.
-[[nodiscard]] double supervised_loss(const SupervisedModes& modes, double t);
+/// What is left of each residual at time t of gradient flow, e^{-lambda_i t / N}, or after so many steps of descent,
+/// (1 - rate lambda_i / N)^steps.
+[[nodiscard]] std::vector<double> flow_decay(const SupervisedModes& modes, double t);
+[[nodiscard]] std::vector<double> descent_decay(const SupervisedModes& modes, double rate, std::int64_t steps);
 
-/// f(t) = y + sum_i v_i e^{-lambda_i t / N} v_i . (f_0 - y) on this rank's samples. Local.
-[[nodiscard]] BlockVector supervised_outputs(const SupervisedModes& modes, const BlockVector& y, double t);
+/// 1/(2N) sum_i decay_i^2 |v_i . (f_0 - y)|^2.
+[[nodiscard]] double supervised_loss(const SupervisedModes& modes, const std::vector<double>& decay);
+
+/// f = y + sum_i v_i decay_i v_i . (f_0 - y) on this rank's samples. Local.
+[[nodiscard]] BlockVector supervised_outputs(const SupervisedModes& modes, const BlockVector& y,
+                                             const std::vector<double>& decay);
+
+/// decay_i |v_i . (f_0 - y)| of the first `count` eigenvectors, over all outputs.
+[[nodiscard]] std::vector<double> supervised_residuals(const SupervisedModes& modes, const std::vector<double>& decay,
+                                                       std::int64_t count);
 
 /// |v_i . (f - y)| of the first `count` eigenvectors, over all outputs. Collective.
 [[nodiscard]] std::vector<double> residuals_along(const SupervisedModes& modes, const BlockVector& f,
