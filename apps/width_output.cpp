@@ -18,24 +18,26 @@ constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
 struct Column {
   const char* title;
   double WidthResult::*value;
+  bool power = true;  ///< whether an exponent says something
 };
-constexpr std::array<Column, 9> columns{{
-    {"kernel", &WidthResult::kernel_change},
-    {"features", &WidthResult::feature_change},
-    {"linearised", &WidthResult::linearised_error},
+constexpr std::array<Column, 10> columns{{
+    {"K_0 - K", &WidthResult::limit_distance},
+    {"K_T - K_0", &WidthResult::kernel_change},
+    {"J_T - J_0", &WidthResult::feature_change},
+    {"f - f_lin", &WidthResult::linearised_error},
     {"ball", &WidthResult::weight_distance},
     {"neuron", &WidthResult::neuron_distance},
-    {"f_0", &WidthResult::start_outputs},
-    {"f - f_0", &WidthResult::output_change},
-    {"K_0", &WidthResult::start_kernel},
-    {"loss", &WidthResult::loss},
+    {"|f_0|", &WidthResult::start_outputs},
+    {"|f - f_0|", &WidthResult::output_change},
+    {"|K_0|", &WidthResult::start_kernel},
+    {"loss", &WidthResult::loss, false},
 }};
 
 std::string cell(double number) {
-  if (std::isnan(number)) return fmt::format("{:>11}", "-");
+  if (std::isnan(number)) return fmt::format("{:>10}", "-");
   const double size = std::abs(number);
-  return size != 0 && (size < 1e-3 || size >= 1e5) ? fmt::format("{:>11.2e}", number)
-                                                   : fmt::format("{:>11.4f}", number);
+  return size != 0 && (size < 1e-3 || size >= 1e5) ? fmt::format("{:>10.2e}", number)
+                                                   : fmt::format("{:>10.4f}", number);
 }
 
 /// Of what is finite.
@@ -52,8 +54,8 @@ double mean_of(const double* values, std::int64_t count) {
 
 std::string variant_table(const WidthPlan& plan, const WidthResults& results, std::size_t variant) {
   std::string text = fmt::format("{}\n{:>9}", describe(plan.variants[variant]), "width");
-  for (const Column& column : columns) text += fmt::format("{:>11}", column.title);
-  text += fmt::format("{:>11}\n", "KL");
+  for (const Column& column : columns) text += fmt::format("{:>10}", column.title);
+  text += fmt::format("{:>10}\n", "KL");
   const std::vector<double> divergence = divergences(plan, results, variant);
   for (std::size_t w = 0; w < plan.widths.size(); ++w) {
     text += fmt::format("{:>9}", plan.widths[w]);
@@ -67,9 +69,10 @@ std::string variant_table(const WidthPlan& plan, const WidthResults& results, st
   std::string exponents = fmt::format("{:>9}", "exponent");
   std::string errors = fmt::format("{:>9}", "+-");
   for (const Column& column : columns) {
-    const WidthExponent fit = fit_exponent(plan.widths, values_of(plan, results, variant, column.value));
-    exponents += std::isnan(fit.value) ? cell(nothing) : fmt::format("{:>11.3f}", fit.value);
-    errors += std::isnan(fit.error) ? cell(nothing) : fmt::format("{:>11.3f}", fit.error);
+    const WidthExponent fit = column.power ? fit_exponent(plan.widths, values_of(plan, results, variant, column.value))
+                                           : WidthExponent{nothing, nothing, 0};
+    exponents += std::isnan(fit.value) ? cell(nothing) : fmt::format("{:>10.3f}", fit.value);
+    errors += std::isnan(fit.error) ? cell(nothing) : fmt::format("{:>10.3f}", fit.error);
   }
   return text + exponents + '\n' + errors + '\n';
 }
@@ -152,9 +155,9 @@ std::vector<FixedDataset> width_datasets(const WidthPlan& plan, std::int64_t see
 
 std::string width_table(const WidthPlan& plan, const WidthResults& results) {
   std::string text =
-      "kernel: ||K_T - K_0|| / ||K_0||, features: the same of the Jacobian; linearised: error of the first-order\n"
-      "expansion; ball, neuron: distance of all weights, and of one neuron's, from their start; exponents of the "
-      "width\n";
+      "K_0: tangent kernel at the start, K: of infinite width, J: Jacobian, f_lin: first-order expansion, all "
+      "relative;\n"
+      "ball, neuron: distance of all weights and the largest of one neuron's from the start; exponents of the width\n";
   for (std::size_t v = 0; v < plan.variants.size(); ++v) text += '\n' + variant_table(plan, results, v);
   return text;
 }

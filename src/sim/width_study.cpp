@@ -7,6 +7,7 @@
 
 #include "stepwise/core/error.hpp"
 #include "stepwise/core/stop.hpp"
+#include "stepwise/kernel/evaluate.hpp"
 #include "stepwise/sim/linearised.hpp"
 #include "stepwise/sim/optimiser.hpp"
 #include "stepwise/sim/tangent_kernel.hpp"
@@ -33,6 +34,28 @@ double mean_square(const std::vector<double>& a, const std::vector<double>& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
   return sum / static_cast<double>(a.size());
+}
+
+std::vector<double> zeros(std::size_t count) {
+  return std::vector<double>(count);
+}
+
+/// The tangent kernel of the same network of infinite width.
+std::vector<double> limit_kernel(const FullyConnected& network, MatrixView<const double> x) {
+  Network wide = network.layers;
+  wide.which = NetworkKernel::ntk;
+  auto& readout = std::get<AffineLayer>(wide.layers.back());
+  readout.tangent = readout.tangent_weights();
+  readout.weight_variance *= network.alpha * network.alpha;
+  readout.bias_variance *= network.alpha * network.alpha;
+  std::vector<double> columns;
+  for (std::int64_t s = 0; s < x.cols; ++s) columns.insert(columns.end(), x.column(s), x.column(s) + x.rows);
+  const Samples samples = make_samples(x.rows, std::move(columns));
+  check_samples(wide, samples);
+  std::vector<double> kernel(static_cast<std::size_t>(x.cols * x.cols));
+  const Range all{0, x.cols};
+  evaluate(wide, samples, all, samples, all, {kernel.data(), x.cols, x.cols, x.cols});
+  return kernel;
 }
 
 /// One network in training, or its first-order expansion.
@@ -111,10 +134,12 @@ class WidthTraining {
       for (double& f : first_) f *= 1 + factor;
     }
     const SampleMatrix kernel = tangent_kernel(start_, grid_, x_);
-    double square = 0;
-    for (const double entry : kernel.rows) square += entry * entry;
-    result_.start_kernel = std::sqrt(square) / static_cast<double>(x_.cols);
-    result_.start_outputs = std::sqrt(mean_square(first_, std::vector<double>(first_.size())));
+    result_.start_kernel = std::sqrt(mean_square(kernel.rows, zeros(kernel.rows.size())));
+    if (run_.scaling.output == -0.5 && run_.scaling.readout_rate == 0 && run_.scaling.hidden_rate == 0) {
+      const std::vector<double> limit = limit_kernel(run_.network, x_);
+      result_.limit_distance = std::sqrt(mean_square(kernel.rows, limit) / mean_square(limit, zeros(limit.size())));
+    }
+    result_.start_outputs = std::sqrt(mean_square(first_, zeros(first_.size())));
     result_.steps = static_cast<double>(descend(trainee, result_.loss));
     if (diverged(run_, result_)) {
       result_.loss = unknown;

@@ -41,6 +41,7 @@ struct WidthResult {
   double start_outputs = 0;     ///< root mean square of f_0
   double output_change = 0;     ///< of f_T - f_0
   double start_kernel = 0;      ///< ||Theta_0||_F / N
+  double limit_distance = 0;    ///< ||Theta_0 - Theta||_F / ||Theta||_F, Theta of infinite width; NTK scaling alone
   double kernel_change = 0;     ///< ||Theta_T - Theta_0||_F / ||Theta_0||_F
   double feature_change = 0;    ///< the same of the Jacobians, Theta = J J^T
   double weight_distance = 0;   ///< ||theta_T - theta_0||
@@ -56,13 +57,15 @@ struct WidthStatistic {
   const char* description;
   double WidthResult::*value;
 };
-constexpr std::array<WidthStatistic, 13> width_statistics{{
+constexpr std::array<WidthStatistic, 14> width_statistics{{
     {"steps", "steps made; fewer than asked for: the training diverged", &WidthResult::steps},
     {"start_loss", "loss before training", &WidthResult::start_loss},
     {"loss", "loss after training", &WidthResult::loss},
     {"start_outputs", "root mean square of the outputs before training", &WidthResult::start_outputs},
     {"output_change", "root mean square of the change of the outputs", &WidthResult::output_change},
     {"start_kernel", "||Theta_0||_F / N, Theta the tangent kernel, the mean over outputs", &WidthResult::start_kernel},
+    {"limit_distance", "||Theta_0 - Theta||_F / ||Theta||_F, Theta the kernel of the infinitely wide network",
+     &WidthResult::limit_distance},
     {"kernel_change", "||Theta_T - Theta_0||_F / ||Theta_0||_F", &WidthResult::kernel_change},
     {"feature_change", "||J_T - J_0||_F / ||J_0||_F, J the Jacobian of the outputs by the weights",
      &WidthResult::feature_change},
