@@ -47,15 +47,21 @@ WidthRun classification(std::int64_t width, std::uint64_t seed, const Vector& x,
 
 const std::vector<std::int64_t> widths{32, 128, 512, 2048};
 
-/// The exponent of one number of the results.
-WidthExponent exponent(double WidthResult::*value, const std::function<WidthRun(std::int64_t, std::uint64_t)>& run,
-                       const Vector& x, std::uint64_t seeds = 4) {
-  Vector values;
+/// Results of several seeds at each width.
+std::vector<WidthResult> sweep(const std::function<WidthRun(std::int64_t, std::uint64_t)>& run, const Vector& x,
+                               std::uint64_t seeds = 4) {
+  std::vector<WidthResult> results;
   for (const std::int64_t width : widths) {
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
-      values.push_back(train_width(run(width, seed), columns(x, inputs), Pairing{}).*value);
+      results.push_back(train_width(run(width, seed), columns(x, inputs), Pairing{}));
     }
   }
+  return results;
+}
+
+WidthExponent exponent(const std::vector<WidthResult>& results, double WidthResult::*value) {
+  Vector values;
+  for (const WidthResult& result : results) values.push_back(result.*value);
   return fit_exponent(widths, values);
 }
 
@@ -83,9 +89,10 @@ TEST(WidthScaling, NetworksStartWithTheExponentsOfTheTheory) {
       return one;
     };
     const InitialExponents expected = initial_exponents(scaling);
-    const WidthExponent kernel = exponent(&WidthResult::start_kernel, run, x, 2);
+    const std::vector<WidthResult> results = sweep(run, x, 6);
+    const WidthExponent kernel = exponent(results, &WidthResult::start_kernel);
     EXPECT_NEAR(kernel.value, expected.kernel, 0.05) << scaling.name;
-    const WidthExponent outputs = exponent(&WidthResult::start_outputs, run, x, 8);
+    const WidthExponent outputs = exponent(results, &WidthResult::start_outputs);
     EXPECT_NEAR(outputs.value, expected.outputs, 0.1 + 2 * outputs.error) << scaling.name;
   }
 }
@@ -93,13 +100,14 @@ TEST(WidthScaling, NetworksStartWithTheExponentsOfTheTheory) {
 TEST(WidthScaling, MeanFieldKernelsMoveHoweverWideAndThoseInNtkScalingDoNot) {
   const Vector x = normal_columns(inputs, samples, 3);
   const auto changes = [&](const char* name) {
-    return exponent(
-        &WidthResult::kernel_change,
-        [&](std::int64_t width, std::uint64_t seed) { return classification(width, seed, x, width_scaling(name)); }, x);
+    const auto run = [&](std::int64_t width, std::uint64_t seed) {
+      return classification(width, seed, x, width_scaling(name));
+    };
+    return exponent(sweep(run, x), &WidthResult::kernel_change).value;
   };
-  EXPECT_NEAR(changes("ntk").value, -1, 0.2);
-  EXPECT_NEAR(changes("mean-field").value, 0, 0.2);
-  EXPECT_NEAR(changes("corrected-mean-field").value, 0, 0.2);
+  EXPECT_NEAR(changes("ntk"), -1, 0.2);
+  EXPECT_NEAR(changes("mean-field"), 0, 0.2);
+  EXPECT_NEAR(changes("corrected-mean-field"), 0, 0.2);
 }
 
 TEST(WidthScaling, RefusesOtherNetworks) {
@@ -120,12 +128,13 @@ TEST(WidthStudy, TanhKernelsChangeAsTheInverseWidthAndFeaturesAsItsRoot) {
                     .steps = 30,
                     .linearised = true};
   };
-  EXPECT_NEAR(exponent(&WidthResult::feature_change, run, x).value, -0.5, 0.1);
-  EXPECT_NEAR(exponent(&WidthResult::kernel_change, run, x).value, -1, 0.2);
-  EXPECT_NEAR(exponent(&WidthResult::linearised_error, run, x).value, -1, 0.3);
-  EXPECT_NEAR(exponent(&WidthResult::limit_distance, run, x).value, -0.5, 0.15);
-  EXPECT_NEAR(exponent(&WidthResult::weight_distance, run, x).value, 0, 0.1);
-  EXPECT_NEAR(exponent(&WidthResult::neuron_distance, run, x).value, -0.5, 0.2);
+  const std::vector<WidthResult> results = sweep(run, x);
+  EXPECT_NEAR(exponent(results, &WidthResult::feature_change).value, -0.5, 0.1);
+  EXPECT_NEAR(exponent(results, &WidthResult::kernel_change).value, -1, 0.2);
+  EXPECT_NEAR(exponent(results, &WidthResult::linearised_error).value, -1, 0.3);
+  EXPECT_NEAR(exponent(results, &WidthResult::limit_distance).value, -0.5, 0.15);
+  EXPECT_NEAR(exponent(results, &WidthResult::weight_distance).value, 0, 0.1);
+  EXPECT_NEAR(exponent(results, &WidthResult::neuron_distance).value, -0.5, 0.2);
 }
 
 TEST(WidthStudy, FeaturesAreTheRowsOfTheJacobian) {
