@@ -10,8 +10,8 @@ struct Named {
   Preset settings;
 };
 
-const std::array<Named, 6>& presets() {
-  static const std::array<Named, 6> all{{
+const std::array<Named, 7>& presets() {
+  static const std::array<Named, 7> all{{
       {"none", {}},
       // Section 4.4: Fig. 2.
       {"linear",
@@ -25,6 +25,18 @@ const std::array<Named, 6>& presets() {
         {"training.rate", "5e-5"}}},
       // Fig. 6; gamma_j = 2^-j is the default.
       {"modes", {{"model", "modes"}, {"modes", "3"}, {"dynamics.alpha", "1e-9"}}},
+      // Appendix D.1.
+      {"network",
+       {{"model", "network"},
+        {"modes", "10"},
+        {"data.pairs", "50"},
+        {"views.crop", "20"},
+        {"kernel.depth", "1"},
+        {"kernel.width", "2048"},
+        {"kernel.parameterization", "standard"},
+        {"dynamics.alpha", "1e-4"},
+        {"training.rate", "1e-4"},
+        {"training.steps", "7000"}}},
       // Appendix G.
       {"losses",
        {{"model", "linear"},
@@ -78,6 +90,7 @@ Preset preset_settings(const std::string& name) {
 Preset model_settings(const std::string& name) {
   if (name == "widths") return {{"kernel.type", "linear"}, {"modes", "1"}};
   if (name == "linear") return {{"kernel.type", "linear"}};
+  if (name == "network") return {{"kernel.type", "ntk"}, {"training.method", "descent"}};
   return {};
 }
 

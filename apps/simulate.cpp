@@ -99,6 +99,8 @@ void simulate(const Communicator& comm, SimulateConfig config, const RunConfig& 
       simulate_widths(study);
     } else if (config.model == "supervised") {
       simulate_supervised(study);
+    } else if (config.model == "network") {
+      simulate_network(study);
     } else {
       simulate_correlation(study);
     }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "kernel_config.hpp"
+#include "network_config.hpp"
 #include "presets.hpp"
 #include "solve_plan.hpp"
 #include "stepwise/core/error.hpp"
@@ -48,7 +49,7 @@ std::vector<Option> training_options(SimulateConfig& c) {
                   1e-2),
       text_option("training.loss", "LOSS,...",
                   "plain, sharpened, smoothed, quartic or preconditioned (docs/simulation.md); several: the same model "
-                  "trained by each",
+                  "trained by each; of networks plain, barlow-twins, simclr, vicreg or spectral",
                   c.training.loss),
       real_option("training.epsilon", "E", "smoothed: min(l, 1 + E (1 - l)) in place of an eigenvalue l of C",
                   c.training.epsilon, 0, 1),
@@ -74,10 +75,11 @@ std::vector<Option> study_options(WidthSettings& c) {
       integer_option("study.seeds", "N", "draws of the weights at each width, from --seed on", c.seeds, 1, 100'000),
       text_option("study.activations", "NAME,...", "activations, as --kernel.activation has them", c.activations),
       text_option("study.outputs", "D,...", "numbers of outputs", c.outputs),
-      text_option("study.losses", "LOSS,...",
-                  "simplified (the paper's), barlow-twins, simclr, vicreg, spectral-contrastive or logistic, which "
-                  "tells the lower half of the labels from the upper",
-                  c.losses),
+      text_option(
+          "study.losses", "LOSS,...",
+          "those of networks (--training.loss), and logistic, which tells the lower half of the labels from the "
+          "upper",
+          c.losses),
       text_option("study.scalings", "NAME,...",
                   "how scale and rates go with the width: ntk, mean-field, default, sym-default, corrected-mean-field",
                   c.scalings),
@@ -164,27 +166,33 @@ void check_widths(const SimulateConfig& c) {
          "--model widths trains networks of its own, described by --study.*: leave out --kernel.type and .centre");
   }
   refuse_sections(c, {"kernel-b", "record", "system"}, "is of other models than widths");
-  static_cast<void>(plan_widths(c.study));
+  for (const WidthVariant& variant : plan_widths(c.study).variants) {
+    if (variant.loss != "logistic") validate(pair_loss_of(c, variant.loss));
+  }
 }
 
 }  // namespace
 
 std::vector<Option> simulate_options(SimulateConfig& c) {
-  std::vector<Option> options = joined(
-      {{choice_option("preset", "settings of a figure of the paper (docs/simulation.md), which others override",
-                      c.preset, preset_names()),
-        choice_option("model", "what is trained", c.model, {"linear", "kernel", "modes", "supervised", "widths"}),
-        integer_option("modes", "D", "outputs of the model, and so modes that it learns", *c.problem.modes, 1,
-                       std::numeric_limits<std::int64_t>::max())},
-       problem_options(c.problem),
-       training_options(c),
-       study_options(c.study)});
+  std::vector<Option> options =
+      joined({{choice_option("preset", "settings of a figure of the paper (docs/simulation.md), which others override",
+                             c.preset, preset_names()),
+               choice_option("model", "what is trained", c.model,
+                             {"linear", "kernel", "modes", "supervised", "network", "widths"}),
+               integer_option("modes", "D", "outputs of the model, and so modes that it learns", *c.problem.modes, 1,
+                              std::numeric_limits<std::int64_t>::max())},
+              problem_options(c.problem),
+              training_options(c),
+              network_options(c),
+              study_options(c.study)});
   imply_defaults(options, c);
   return options;
 }
 
 std::vector<std::string> loss_names(const SimulateConfig& c) {
-  constexpr std::array<std::string_view, 5> known{"plain", "sharpened", "smoothed", "quartic", "preconditioned"};
+  const std::vector<std::string> known =
+      c.model == "network" ? network_losses()
+                           : std::vector<std::string>{"plain", "sharpened", "smoothed", "quartic", "preconditioned"};
   std::vector<std::string> names;
   for (std::size_t begin = 0; begin <= c.training.loss.size();) {
     const std::size_t end = std::min(c.training.loss.find(',', begin), c.training.loss.size());
@@ -225,10 +233,12 @@ std::vector<double> system_gammas(const SimulateConfig& c) {
 }
 
 void check_consistency(const SimulateConfig& c) {
-  check_consistency(c.problem);
+  check_consistency(c.model == "network" ? infinite_counterpart(c.problem) : c.problem);
   check_training(c);
+  if (c.model != "widths") refuse_sections(c, {"study"}, fmt::format("is of --model widths, not {}", c.model));
+  if (c.model == "network") return check_network(c);
+  refuse_network_options(c);
   if (c.model == "modes") {
-    refuse_sections(c, {"study"}, "is of --model widths, not modes");
     refuse_sections(c, {"data", "views", "kernel", "kernel-b", "solver"},
                     "is about data, which --model modes has none of");
     if (const auto count = static_cast<std::int64_t>(system_gammas(c).size()); *c.problem.modes > count) {
@@ -241,7 +251,6 @@ void check_consistency(const SimulateConfig& c) {
     return;
   }
   if (c.model == "widths") return check_widths(c);
-  refuse_sections(c, {"study"}, fmt::format("is of --model widths, not {}", c.model));
   refuse_sections(c, {"system"}, fmt::format("is of --model modes, not {}", c.model));
   if (c.model == "linear" && !has_features(c.problem)) {
     fail(ExitCode::input,

@@ -27,6 +27,17 @@ struct SimulateConfig {
     std::string start;
   } training;
   struct {
+    double momentum = 0;
+    double weight_decay = 0;
+    bool lars = false;
+    double trust = 1e-3;
+    std::int64_t batch = 0;
+    std::optional<std::int64_t> width_ranks;
+    double off_diagonal = 5e-3;
+    double temperature = 0.5;
+    std::string vicreg = "25, 25, 1";
+  } network;  ///< of --model network alone
+  struct {
     std::int64_t points = 500;
     std::string spacing = "log";
     std::int64_t embeddings = 5;

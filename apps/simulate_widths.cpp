@@ -2,9 +2,10 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <limits>
+#include <map>
 #include <numeric>
 
+#include "network_config.hpp"
 #include "solve_plan.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "study.hpp"
@@ -27,15 +28,22 @@ class OneThread {
   int before_;
 };
 
-WidthTask task_of(const Study& study, std::int64_t inputs, const std::vector<double>& sides) {
+/// Local. @throws Error(input) where a loss needs labels and there are none.
+WidthTask task_of(const Study& study, const WidthPlan& plan, std::int64_t inputs) {
   const SimulateConfig& config = study.config;
+  std::map<std::string, StudyLoss> losses;
+  for (const WidthVariant& variant : plan.variants) {
+    if (losses.contains(variant.loss)) continue;
+    losses[variant.loss] = variant.loss == "logistic" ? StudyLoss(Logistic{sides_of(study.problem->pairs)})
+                                                      : StudyLoss(pair_loss_of(config, variant.loss));
+  }
   return {inputs,
           config.study.alpha,
           *config.training.rate,
           *config.training.steps,
           config.problem.seed,
           config.study.linearised,
-          sides};
+          std::move(losses)};
 }
 
 void check_width_memory(const Study& study, const WidthPlan& plan, std::int64_t inputs) {
@@ -162,13 +170,9 @@ void simulate_widths(const Study& study) {
   const SimulateConfig& config = study.config;
   const Problem& problem = *study.problem;
   const WidthPlan plan = plan_widths(config.study);
-  const bool labelled = std::any_of(plan.variants.begin(), plan.variants.end(),
-                                    [](const WidthVariant& variant) { return variant.loss == "logistic"; });
-  const std::vector<double> sides =
-      attempt(study.comm, [&] { return labelled ? sides_of(problem.pairs) : std::vector<double>{}; });
   const Samples samples = attempt(study.comm, [&] { return load_range(problem, {0, problem.samples}); });
   check_width_memory(study, plan, samples.features);
-  const WidthTask task = task_of(study, samples.features, sides);
+  const WidthTask task = attempt(study.comm, [&] { return task_of(study, plan, samples.features); });
 
   const OneThread alone;
   const WidthResults results = WidthTrainings(study, plan, task, samples).run();

@@ -43,5 +43,7 @@ void simulate_system(const Study& study);
 void simulate_supervised(const Study& study);
 /// Networks of many widths, each trained on its own.
 void simulate_widths(const Study& study);
+/// A network of finite width by gradient descent.
+void simulate_network(const Study& study);
 
 }  // namespace stepwise

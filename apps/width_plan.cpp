@@ -4,19 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <set>
-#include <string_view>
 
+#include "network_config.hpp"
 #include "stepwise/core/error.hpp"
 #include "stepwise/kernel/network_text.hpp"
 
 namespace stepwise {
 namespace {
-
-constexpr std::array<std::string_view, 6> loss_words{"simplified", "barlow-twins",         "simclr",
-                                                     "vicreg",     "spectral-contrastive", "logistic"};
 
 /// The words of a list, none twice. @throws Error(input).
 std::vector<std::string> words_of(const char* option, const std::string& list) {
@@ -49,15 +45,6 @@ std::vector<std::int64_t> numbers_of(const char* option, const std::string& list
   return numbers;
 }
 
-StudyLoss loss_of(const std::string& name, const std::vector<double>& sides) {
-  if (name == "barlow-twins") return PairLoss(BarlowTwins{});
-  if (name == "simclr") return PairLoss(SimClr{});
-  if (name == "vicreg") return PairLoss(VicReg{});
-  if (name == "spectral-contrastive") return PairLoss(SpectralContrastive{});
-  if (name == "logistic") return Logistic{sides};
-  return PairLoss(SimplifiedBarlowTwins{});
-}
-
 }  // namespace
 
 std::string describe(const WidthVariant& variant) {
@@ -66,6 +53,8 @@ std::string describe(const WidthVariant& variant) {
 }
 
 WidthPlan plan_widths(const WidthSettings& settings) {
+  std::vector<std::string> losses = network_losses();
+  losses.emplace_back("logistic");
   WidthPlan plan;
   plan.widths = numbers_of("--study.widths", settings.widths, 1'000'000);
   if (!std::is_sorted(plan.widths.begin(), plan.widths.end())) {
@@ -78,8 +67,8 @@ WidthPlan plan_widths(const WidthSettings& settings) {
     for (const std::string& activation : words_of("--study.activations", settings.activations)) {
       static_cast<void>(parse_activation(activation));
       for (const std::string& loss : words_of("--study.losses", settings.losses)) {
-        if (std::find(loss_words.begin(), loss_words.end(), loss) == loss_words.end()) {
-          fail(ExitCode::input, "--study.losses names '{}', must be among {}", loss, fmt::join(loss_words, ", "));
+        if (std::find(losses.begin(), losses.end(), loss) == losses.end()) {
+          fail(ExitCode::input, "--study.losses names '{}', must be among {}", loss, fmt::join(losses, ", "));
         }
         for (const std::int64_t outputs : numbers_of("--study.outputs", settings.outputs, 10'000)) {
           if (loss == "logistic" && outputs != 1) {
@@ -102,7 +91,7 @@ WidthRun make_run(const WidthPlan& plan, const WidthTask& task, std::size_t plac
   return {.network = {fully_connected(NetworkKernel::ntk, {unit, unit}, parse_activation(variant.activation)),
                       task.inputs, width, variant.outputs, task.alpha},
           .seed = static_cast<std::uint64_t>(task.seed) + place % seeds,
-          .loss = loss_of(variant.loss, task.sides),
+          .loss = task.losses.at(variant.loss),
           .rate = task.rate,
           .steps = task.steps,
           .scaling = width_scaling(variant.scaling),
@@ -116,7 +105,7 @@ std::vector<double> sides_of(const PairSource& pairs) {
   if (occurring.size() < 2) {
     fail(ExitCode::input,
          "the logistic loss of --study.losses tells labels apart, and the data have {}: choose others, or "
-         "--study.losses simplified",
+         "--study.losses plain",
          occurring.empty() ? "none" : "one only");
   }
   const auto middle = *std::next(occurring.begin(), static_cast<std::ptrdiff_t>(occurring.size() / 2));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ struct WidthSettings {
   std::int64_t seeds = 4;
   std::string activations = "tanh, relu";
   std::string outputs = "1, 10";
-  std::string losses = "simplified";
+  std::string losses = "plain";
   std::string scalings = "ntk";
   std::int64_t reference = 64;
   double alpha = 1;
@@ -30,7 +31,7 @@ struct WidthVariant {
   std::string scaling;
 };
 
-/// "tanh, 1 output, simplified, ntk".
+/// "tanh, 1 output, plain, ntk".
 [[nodiscard]] std::string describe(const WidthVariant& variant);
 
 /// All that is to be trained: every variant at every width from every seed.
@@ -60,7 +61,7 @@ struct WidthTask {
   std::int64_t steps = 0;
   std::int64_t seed = 0;  ///< of the first; seed + 1 of the next, ...
   bool linearised = true;
-  std::vector<double> sides = {};  ///< of every sample, for the logistic loss
+  std::map<std::string, StudyLoss> losses = {};  ///< by their names in the plan
 };
 
 /// The training at `place`. @throws Error(input) for an activation that is not known.

@@ -65,6 +65,12 @@ TrainingGrid make_training_grid(const Communicator& comm, int width_ranks) {
   return {Communicator(comm.raw()), split(comm, comm.rank() % width_ranks), split(comm, comm.rank() / width_ranks)};
 }
 
+Range batch_share(const TrainingGrid& grid, std::int64_t samples, std::int64_t group) {
+  const int first = grid.data.rank() * grid.width.size();
+  return {sample_share(grid.all, samples, group, first).begin,
+          sample_share(grid.all, samples, group, first + grid.width.size() - 1).end};
+}
+
 std::vector<std::int64_t> neuron_counts(std::int64_t neurons, std::int64_t columns, const Communicator& width) {
   std::vector<std::int64_t> counts;
   for (int rank = 0; rank < width.size(); ++rank) {

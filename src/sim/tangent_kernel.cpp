@@ -119,6 +119,16 @@ SampleMatrix hidden_covariance(const TrainedNetwork& network, const TrainingGrid
   return result;
 }
 
+SampleMatrix rows_of(const SampleMatrix& matrix, Range own) {
+  SampleMatrix result{matrix.samples, own, {}};
+  const MatrixView<const double> from =
+      matrix.view().block(own.begin - matrix.own.begin, 0, own.size(), matrix.samples);
+  for (std::int64_t s = 0; s < from.cols; ++s) {
+    result.rows.insert(result.rows.end(), from.column(s), from.column(s) + from.rows);
+  }
+  return result;
+}
+
 double relative_change(const SampleMatrix& now, const SampleMatrix& start, const Communicator& data) {
   std::vector<double> squares(2);
   for (std::size_t i = 0; i < start.rows.size(); ++i) {

@@ -23,6 +23,9 @@ struct TrainingGrid {
 /// Collective. @throws CollectiveError(input) when `width_ranks` does not divide the number of ranks.
 [[nodiscard]] TrainingGrid make_training_grid(const Communicator& comm, int width_ranks);
 
+/// The samples of this data rank, in whole groups: those that sample_share() gives its ranks, together.
+[[nodiscard]] Range batch_share(const TrainingGrid& grid, std::int64_t samples, std::int64_t group);
+
 /// A fully connected network to be trained.
 struct FullyConnected {
   Network layers;            ///< affine layers with an activation between each two

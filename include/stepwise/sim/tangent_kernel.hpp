@@ -33,10 +33,14 @@ struct SampleMatrix {
 [[nodiscard]] SampleMatrix hidden_covariance(const TrainedNetwork& network, const TrainingGrid& grid,
                                              MatrixView<const double> x);
 
+/// Fewer of this rank's rows. Local.
+[[nodiscard]] SampleMatrix rows_of(const SampleMatrix& matrix, Range own);
+
 /// ||now - start||_F / ||start||_F. Collective over `data`.
 [[nodiscard]] double relative_change(const SampleMatrix& now, const SampleMatrix& start, const Communicator& data);
 
-/// V -> K V; keeps references. Each call is collective over `data`.
+/// V -> K V; keeps references. Each call is collective over `data`, the
+/// communicator over whose ranks the rows are dealt out.
 [[nodiscard]] ProductWithK product_with(const SampleMatrix& matrix, const Communicator& data);
 
 /// All of it, column-major, on every rank. Collective over `data`.
