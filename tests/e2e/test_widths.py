@@ -134,7 +134,7 @@ class Widths(ProgramTest):
                 ({"study__losses": "hinge"}, "--study.losses names 'hinge'"),
                 ({"study__losses": "logistic"}, "is of 1 output"),
                 ({"study__activations": "tanh,step"}, "step"),
-                ({"training__method": "flow"}, "--model widths"),
+                ({"training__method": "flow"}, "--training.method is flow"),
                 ({"model": "linear"}, "--study.")):
             with self.subTest(options):
                 run = launch(self.command(**options))
