@@ -72,9 +72,9 @@ std::vector<double> batch_of(const NetworkRun& run) {
   return x;
 }
 
-/// Batches differ from each other; a loss of all samples does not rise but by momentum.
+/// The loss of all samples does not rise but by momentum; losses of small batches differ by much.
 bool diverged(const NetworkRun& run, double loss) {
-  const double slack = run.every || run.optimiser.momentum > 0 ? 1 : 0.01;
+  const double slack = run.every ? 1000 : run.optimiser.momentum > 0 ? 1 : 0.01;
   const double start = run.start_loss.value_or(loss);
   return !(loss <= start + slack * (1 + std::abs(start)));
 }

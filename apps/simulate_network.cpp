@@ -237,9 +237,9 @@ void simulate_network(const Study& study) {
   simulation.advice =
       fmt::format("--training.rate is {:.6g}, and at the start the largest stable one is {} = {:.6g}", *rate,
                   plain ? "(1 + momentum) / (4 gamma_1)" : "2 (1 + momentum) / (largest curvature)", stable);
-  const Prediction* shown = plain ? &prediction : nullptr;
+  const Prediction* shown = plain && !config.network.lars ? &prediction : nullptr;
   const std::vector<SeriesDataset> own_rows = simulation.recorded;
-  if (plain) record_prediction(simulation, prediction);
+  if (shown != nullptr) record_prediction(simulation, prediction);
   if (config.record.embeddings > 0) record_pictures(simulation, study, run, tests, theory, shown);
 
   std::vector<FixedDataset> datasets = sample_scales(problem, d);
@@ -252,7 +252,7 @@ void simulate_network(const Study& study) {
   }
   std::string text;
   const auto finish = [&](const std::vector<History>& histories) {
-    if (plain) text = comparison(histories.front(), prediction);
+    if (shown != nullptr) text = comparison(histories.front(), prediction);
     text += summary(*run, tangent_kernel(run->training.network, run->grid, run->own.view()));
     return Epilogue{{}, measured_datasets("", histories.front(), shown, d)};
   };

@@ -20,7 +20,7 @@ TEST(InputSpan, ANetworkConfinedToItTrainsAsBefore) {
   const InputSpan span = input_span(columns(x, options.inputs));
   EXPECT_EQ(span.dimensions(), n);
   const Vector fewer = coordinates(span, columns(x, options.inputs));
-  const Optimiser optimiser{0.05, 0.9};
+  const Optimiser optimiser{0.002, 0.9};
   test::on_every_training_grid([&](const TrainingGrid& grid) {
     const Range own = batch_share(grid, n, 2);
     const TrainedNetwork whole = test::drawn(options, grid);

@@ -1,0 +1,228 @@
+"""Networks of finite width: losses and steps against NumPy, ranks, theory, interruptions, refusals."""
+from __future__ import annotations
+
+import signal
+import time
+from typing import Callable, Mapping
+
+import h5py
+import numpy as np
+
+from refusal import RefusalTest
+from support import DONE, NUMERICAL, SHARED, launch, make_pairs, options_of
+from test_checkpoint import STOPPED, datasets, start
+
+CIFAR = SHARED / "data/cifar-10-batches-bin"
+OFF_DIAGONAL, TEMPERATURE, VICREG = 0.1, 0.3, (5.0, 4.0, 2.0)
+
+Loss = Callable[[np.ndarray, np.ndarray], float]
+
+
+def plain(a: np.ndarray, b: np.ndarray) -> float:
+    """The paper's eq. 1; a and b: embeddings of first and second views, one row a pair."""
+    c = (a.T @ b + b.T @ a) / (2 * len(a))
+    return float(np.sum((c - np.eye(len(c))) ** 2))
+
+
+def barlow_twins(a: np.ndarray, b: np.ndarray) -> float:
+    """Zbontar et al. 2021, Algorithm 1."""
+    za, zb = ((f - f.mean(0)) / np.sqrt(f.var(0) + 1e-5) for f in (a, b))
+    c = za.T @ zb / len(a)
+    off = c - np.diag(np.diag(c))
+    return float(np.sum((1 - np.diag(c)) ** 2) + OFF_DIAGONAL * np.sum(off**2))
+
+
+def simclr(a: np.ndarray, b: np.ndarray) -> float:
+    """Chen et al. 2020, eq. 1."""
+    f = np.concatenate([a, b])
+    z = f / np.linalg.norm(f, axis=1, keepdims=True)
+    logits = z @ z.T / TEMPERATURE
+    total = 0.0
+    for i in range(len(f)):
+        others = [k for k in range(len(f)) if k != i]
+        total -= logits[i, (i + len(a)) % len(f)] - np.log(np.sum(np.exp(logits[i, others])))
+    return float(total / len(f))
+
+
+def vicreg(a: np.ndarray, b: np.ndarray) -> float:
+    """Bardes et al. 2022, eq. 6."""
+    invariance, variance, covariance = VICREG
+    total = invariance * np.mean(np.sum((a - b) ** 2, axis=1))
+    for f in (a, b):
+        cov = np.cov(f.T)
+        d = len(cov)
+        total += variance * np.sum(np.maximum(0, 1 - np.sqrt(np.diag(cov) + 1e-4))) / d
+        total += covariance * np.sum((cov - np.diag(np.diag(cov))) ** 2) / d
+    return float(total)
+
+
+def spectral(a: np.ndarray, b: np.ndarray) -> float:
+    """HaoChen et al. 2021, eq. 6, with every view of another pair as a negative."""
+    n = len(a)
+    f = np.stack([a, b], axis=1)
+    negative = [np.sum((f[i] @ f[j].T) ** 2) for i in range(n) for j in range(n) if i != j]
+    return float(-2 * np.mean(np.sum(a * b, axis=1)) + np.sum(negative) / (4 * n * (n - 1)))
+
+
+LOSSES: dict[str, Loss] = {"plain": plain, "barlow-twins": barlow_twins, "simclr": simclr, "vicreg": vicreg,
+                           "spectral": spectral}
+
+
+def by_output(loss: Loss, f: np.ndarray, step: float = 1e-5) -> np.ndarray:
+    """dL/df by central differences, f: 2 x n x d."""
+    gradient = np.zeros_like(f)
+    for place in np.ndindex(f.shape):
+        shift = np.zeros_like(f)
+        shift[place] = step
+        gradient[place] = (loss(*(f + shift)) - loss(*(f - shift))) / (2 * step)
+    return gradient
+
+
+def descending(matrix: np.ndarray) -> np.ndarray:
+    return np.linalg.eigvalsh((matrix + matrix.T) / 2)[::-1]
+
+
+class Network(RefusalTest):
+    options = {"model": "network", "data.source": "hdf5", "modes": 3, "kernel.width": 12, "kernel.depth": 2,
+               "kernel.activation": "tanh", "kernel.bias-variance": 0.1, "dynamics.alpha": 1,
+               "training.off-diagonal": OFF_DIAGONAL, "training.temperature": TEMPERATURE,
+               "training.vicreg": ",".join(map(str, VICREG)), "record.spacing": "linear", "record.embeddings": 50}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.first, self.second, self.tests = make_pairs(6, 5, tests=3)
+        self.path = self.write_pairs(self.first, self.second, self.tests)
+
+    def command(self, options: Mapping[str, object]) -> list[str]:
+        return ["simulate", *options_of({**self.options, "data.path": self.path, **options})]
+
+    def simulate(self, options: Mapping[str, object], ranks: int = 1) -> dict[str, np.ndarray]:
+        self.runs += 1
+        output = self.folder / f"simulation{self.runs}.h5"
+        run = launch([*self.command(options), "--output", output], ranks)
+        self.assertEqual(run.code, DONE, str(run))
+        return datasets(output)
+
+    def test_losses_and_moments_are_their_formulas(self) -> None:
+        for name, loss in LOSSES.items():
+            with self.subTest(name):
+                found = self.simulate({"training.loss": name, "training.rate": 1e-3, "training.steps": 4,
+                                       "record.points": 5})
+                at = np.searchsorted(found["time"], found["snapshot"])
+                seen = [(0, found["initial/outputs"]), *zip(at, found["measured/embeddings"])]
+                self.assertEqual(seen[-1][0], 4)
+                for record, (a, b) in seen:
+                    self.assertAlmostEqual(found["measured/loss"][record], loss(a, b), 10)
+                    self.assert_close(found["measured/lambda"][record], descending((a.T @ b + b.T @ a) / 12), 1e-10,
+                                      "lambda")
+                    self.assert_close(found["measured/covariance"][record],
+                                      descending(np.cov(np.concatenate([a, b]).T, bias=True)), 1e-10, "covariance")
+                self.assertEqual(found["measured/weight_distance"][0], 0)
+                layers = found["measured/layer_distance"][-1]
+                self.assertAlmostEqual(found["measured/weight_distance"][-1], np.sqrt(np.sum(layers**2)), 12)
+                self.assertEqual(found["measured/test"].shape, (len(at), 3, 3))
+
+    def test_a_step_is_that_of_the_formula(self) -> None:
+        """A linear network's outputs move by -rate (w / m) G X^T X, G = dL/dF; momentum and decay as they should."""
+        rate, momentum, decay, weight = 1e-3, 0.5, 0.1, 2.0
+        x = np.stack([self.first, self.second])
+        kernel = weight / x.shape[2] * np.einsum("vim,wjm->viwj", x, x)
+        for name, loss in LOSSES.items():
+            with self.subTest(name):
+                found = self.simulate({"kernel.depth": 0, "kernel.bias-variance": 0, "training.loss": name,
+                                       "training.rate": rate, "training.steps": 2, "record.points": 3,
+                                       "training.momentum": momentum, "training.weight-decay": decay})
+                f = found["initial/outputs"]
+                speed = np.zeros_like(f)
+                for step in range(2):
+                    gradient = np.einsum("viwj,wjd->vid", kernel, by_output(loss, f))
+                    speed = momentum * speed + gradient + decay * f
+                    f = f - rate * speed
+                    moved = found["measured/loss"][step + 1]
+                    self.assertLess(abs(moved - loss(*f)), 1e-8 * (1 + abs(moved)), step)
+                self.assert_close(found["measured/embeddings"][-1], f, 1e-8, "outputs")
+
+    def test_ranks_and_grids_give_the_same(self) -> None:
+        for name in LOSSES:
+            common = {"training.loss": name, "training.rate": 1e-3, "training.steps": 20, "record.points": 5,
+                      "training.momentum": 0.5}
+            for more in ({}, {"training.batch": 3, "training.lars": True}):
+                expected = self.simulate({**common, **more})
+                for ranks, width in ((2, 1), (2, 2), (4, 2)):
+                    with self.subTest(name, ranks=ranks, width=width, more=more):
+                        found = self.simulate({**common, **more, "training.width-ranks": width}, ranks)
+                        for what in ("measured/loss", "measured/lambda", "measured/hidden", "measured/embeddings",
+                                     "measured/weight_distance", "measured/test", "predicted/lambda"):
+                            if what in expected:
+                                self.assert_close(found[what], expected[what], 1e-8, what)
+                        self.assertLess(np.max(np.abs(found["ntk/change"] - expected["ntk/change"])), 1e-9)
+
+    def test_a_narrow_network_leaves_its_kernel_behind_a_wide_one_does_not(self) -> None:
+        changes = {}
+        for width in (16, 4096):
+            found = self.simulate({"kernel.width": width, "kernel.depth": 1, "training.time": 0.1,
+                                   "record.points": 3})
+            changes[width] = found["ntk/change"][-1]
+        self.assertLess(10 * changes[4096], changes[16])
+
+    def test_divergence_names_step_and_rate(self) -> None:
+        output = self.folder / "out.h5"
+        run = launch([*self.command({"training.rate": 10, "training.steps": 50}), "--output", output], 2)
+        self.assertEqual(run.code, NUMERICAL, str(run))
+        self.assertRegex(run.stderr, r"diverges: at step \d+, .*--training.rate is 10, .* largest stable one is .* = "
+                                     r"[0-9.e-]+\. What was recorded by then is in .*out.h5.partial")
+        with h5py.File(self.folder / "out.h5.partial", "r") as file:
+            self.assertEqual(file.attrs["status"], "diverged")
+            self.assertGreaterEqual(len(file["time"]), 1)
+
+    def test_a_stopped_run_goes_on_bit_by_bit(self) -> None:
+        words = self.command({"training.loss": "vicreg", "training.batch": 3, "training.momentum": 0.9,
+                              "training.rate": 1e-5, "training.steps": 20000, "record.points": 40,
+                              "record.embeddings": 2})
+        expected = self.folder / "expected.h5"
+        self.assertEqual(launch([*words, "--output", expected]).code, DONE)
+        output, directory = self.folder / "out.h5", self.folder / "kept"
+        command = [*words, "--output", str(output), "--restart", str(directory), "--checkpoint-interval", "0"]
+        run = start(command, 1)
+        deadline = time.monotonic() + 60
+        while not (directory / "training.h5").exists() and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        run.send_signal(signal.SIGUSR1)
+        stdout, stderr = run.communicate(timeout=60)
+        self.assertEqual(run.returncode, STOPPED, stdout + stderr)
+        again = launch(command)
+        self.assertEqual(again.code, DONE, str(again))
+        self.assertIn("going on with training", again.stderr)
+        found = datasets(output)
+        for name, numbers in datasets(expected).items():
+            np.testing.assert_array_equal(found[name], numbers, name)
+
+    def test_the_paper_s_network_learns_when_the_theory_says(self) -> None:
+        source = ["--data.path", CIFAR] if CIFAR.is_dir() else []
+        output = self.folder / "paper.h5"
+        run = launch(["simulate", "--preset", "network", *source, "--training.steps", 900, "--record.points", 200,
+                      "--output", output])
+        self.assertEqual(run.code, DONE, str(run))
+        with h5py.File(output, "r") as file:
+            expected = file["timescales/half_rise"][:5]
+            found = file["timescales/measured_half_rise"][:5]
+            self.assertLess(file["ntk/change"][-1], 0.1)
+        self.assertTrue(np.all(np.isfinite(expected)), expected)
+        self.assert_relative(found, expected, 0.15, "step times")
+
+    def test_refusals(self) -> None:
+        def refuse(options: Mapping[str, object], pattern: str, ranks: tuple[int, ...] = (1, 2)) -> None:
+            self.refuse(self.command(options), pattern, ranks=ranks)
+
+        refuse({"kernel.width": 0}, "--model network needs --kernel.width")
+        refuse({"kernel.type": "rbf"}, "--kernel.type is rbf")
+        refuse({"training.loss": "plain,simclr"}, "trained by one")
+        refuse({"training.loss": "quartic"}, "'quartic', must be among plain, barlow-twins")
+        refuse({"training.loss": "vicreg", "training.steps": 5, "training.vicreg": "1,2"}, "must be three numbers")
+        refuse({"training.loss": "simclr"}, "give --training.steps")
+        refuse({"training.method": "flow"}, "trained by descent")
+        refuse({"training.lars": True}, "give --training.rate")
+        refuse({"training.width-ranks": 2}, "must be a divisor of the number of ranks, 3", (3,))
+        refuse({"training.loss": "vicreg", "training.steps": 5, "training.batch": 1},
+               "too few for --training.loss vicreg")
+        refuse({"model": "kernel", "kernel.width": 0, "training.momentum": 0.5}, "is of --model network, not kernel")
