@@ -53,7 +53,8 @@ void check_width_memory(const Study& study, const WidthPlan& plan, std::int64_t 
   const auto width = static_cast<double>(plan.widths.back());
   const auto m = static_cast<double>(inputs);
   const auto d = static_cast<double>(outputs);
-  const double numbers = 5 * width * (m + d) + 4 * width * d * samples + 2 * samples * samples + 2 * samples * m;
+  const double numbers = 2 * width * m + 5 * width * (std::min(m, samples) + d) + 4 * width * d * samples +
+                         2 * samples * samples + 2 * samples * m;
   check_map_memory(
       study.comm, numbers,
       fmt::format("--study.widths up to {} with {} inputs, one training a rank", plan.widths.back(), inputs));

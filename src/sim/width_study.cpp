@@ -8,6 +8,7 @@
 #include "stepwise/core/error.hpp"
 #include "stepwise/core/stop.hpp"
 #include "stepwise/kernel/evaluate.hpp"
+#include "stepwise/sim/input_span.hpp"
 #include "stepwise/sim/linearised.hpp"
 #include "stepwise/sim/optimiser.hpp"
 #include "stepwise/sim/tangent_kernel.hpp"
@@ -68,9 +69,10 @@ struct Trainee {
 class WidthTraining {
  public:
   WidthTraining(const WidthRun& run, MatrixView<const double> x, const Pairing& pairing)
-      : run_(run), x_(x), pairing_(pairing), grid_(make_training_grid(Communicator(MPI_COMM_SELF), 1)) {
+      : run_(run), given_(x), x_(x), pairing_(pairing), grid_(make_training_grid(Communicator(MPI_COMM_SELF), 1)) {
     optimiser_.rate = run.rate;
     start_ = draw_perceptron(run.network, grid_.width, run.seed);
+    if (x.cols < x.rows) confine_inputs();
     if (run.ratio != 1) scale(start_, run.scaling, run.ratio);
     const auto* logistic = std::get_if<Logistic>(&run.loss);
     if (logistic != nullptr && (start_.outputs() != 1 || std::ssize(logistic->sides) != x.cols)) {
@@ -86,6 +88,14 @@ class WidthTraining {
   }
 
  private:
+  /// All that is measured is the same, and the first layer cheaper.
+  void confine_inputs() {
+    const InputSpan span = input_span(given_);
+    confine(start_, span);
+    inside_ = coordinates(span, given_);
+    x_ = {inside_.data(), span.dimensions(), given_.cols, span.dimensions()};
+  }
+
   [[nodiscard]] double loss_of(const std::vector<double>& f, std::vector<double>& gradient) const {
     const std::int64_t d = start_.outputs();
     const MatrixView<const double> outputs{f.data(), d, x_.cols, d};
@@ -136,7 +146,7 @@ class WidthTraining {
     const SampleMatrix kernel = tangent_kernel(start_, grid_, x_);
     result_.start_kernel = std::sqrt(mean_square(kernel.rows, zeros(kernel.rows.size())));
     if (run_.scaling.output == -0.5 && run_.scaling.readout_rate == 0 && run_.scaling.hidden_rate == 0) {
-      const std::vector<double> limit = limit_kernel(run_.network, x_);
+      const std::vector<double> limit = limit_kernel(run_.network, given_);
       result_.limit_distance = std::sqrt(mean_square(kernel.rows, limit) / mean_square(limit, zeros(limit.size())));
     }
     result_.start_outputs = std::sqrt(mean_square(first_, zeros(first_.size())));
@@ -202,7 +212,9 @@ class WidthTraining {
   }
 
   const WidthRun& run_;
-  MatrixView<const double> x_;
+  MatrixView<const double> given_;
+  std::vector<double> inside_;  // coordinates in the samples' span
+  MatrixView<const double> x_;  // these, or the samples
   const Pairing& pairing_;
   TrainingGrid grid_;
   Optimiser optimiser_;

@@ -7,6 +7,7 @@
 #include "sim/networks.hpp"
 #include "stepwise/core/error.hpp"
 #include "stepwise/core/stop.hpp"
+#include "stepwise/sim/linearised.hpp"
 #include "stepwise/sim/tangent_kernel.hpp"
 #include "stepwise/sim/width_fit.hpp"
 
@@ -169,6 +170,47 @@ TEST(WidthStudy, FeaturesAreTheRowsOfTheJacobian) {
     square += before[i] * before[i];
   }
   EXPECT_NEAR(feature_change(now, start, columns(x, start.inputs())), std::sqrt(moved / square), 1e-7);
+}
+
+TEST(WidthStudy, IsPlainTrainingWhateverTheNumberOfInputs) {
+  for (const std::int64_t rows : {inputs, 2 * samples}) {
+    const Vector x = normal_columns(rows, samples, 3);
+    WidthRun run{.network = one_hidden_layer(32, 2, hyperbolic_tangent()),
+                 .seed = 9,
+                 .loss = PairLoss(SimplifiedBarlowTwins{}),
+                 .rate = 0.05,
+                 .steps = 20,
+                 .linearised = true};
+    run.network.inputs = rows;
+    const WidthResult result = train_width(run, columns(x, rows), Pairing{});
+
+    const TrainingGrid& grid = alone();
+    const Optimiser optimiser{.rate = run.rate};
+    NetworkTraining training = begin_network_training(draw_perceptron(run.network, grid.width, run.seed), optimiser);
+    const TrainedNetwork start = training.network;
+    for (std::int64_t step = 0; step < run.steps; ++step) {
+      train(training, grid, columns(x, rows), std::get<PairLoss>(run.loss), Pairing{}, optimiser);
+    }
+    const SampleMatrix before = tangent_kernel(start, grid, columns(x, rows));
+    const SampleMatrix after = tangent_kernel(training.network, grid, columns(x, rows));
+    EXPECT_NEAR(result.loss, loss_gradient(training, grid, columns(x, rows), std::get<PairLoss>(run.loss), Pairing{}),
+                1e-10);
+    EXPECT_NEAR(result.kernel_change, relative_change(after, before, grid.data), 1e-10);
+    EXPECT_NEAR(result.feature_change, feature_change(training.network, start, columns(x, rows)), 1e-10);
+    EXPECT_NEAR(result.weight_distance, weight_distance(training.network, start.parameters, grid.width).total, 1e-10);
+
+    LinearisedTraining expansion = begin_linearised(start, optimiser);
+    expand(expansion, grid.width, columns(x, rows));
+    for (std::int64_t step = 0; step < run.steps; ++step) {
+      train(expansion, grid, columns(x, rows), std::get<PairLoss>(run.loss), Pairing{}, optimiser);
+    }
+    Vector f(training.pass.outputs.size());
+    linearised_outputs(expansion, grid.width, columns(x, rows), f);
+    double square = 0;
+    for (std::size_t i = 0; i < f.size(); ++i) square += std::pow(f[i] - training.pass.outputs[i], 2);
+    EXPECT_NEAR(result.linearised_error, std::sqrt(square / static_cast<double>(f.size())) / result.output_change,
+                1e-8);
+  }
 }
 
 TEST(WidthStudy, ADivergedTrainingSaysWhereAndLeavesNoNumbers) {
