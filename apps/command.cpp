@@ -53,6 +53,7 @@ constexpr const char* simulate_usage =
     "  mpirun -n 2 stepwise simulate --preset linear --data.path cifar-10-batches-bin --output cifar.h5\n"
     "  mpirun -n 2 stepwise simulate --kernel.type ntk --data.pairs 500 --modes 5 --output ntk.h5\n"
     "  stepwise simulate --preset losses --output losses.h5\n"
+    "  mpirun -n 2 stepwise simulate --preset width --output width.h5\n"
     "\n"
     "While it runs OUTPUT.partial can be read: h5py.File(name, libver=\"latest\", swmr=True).\n";
 
@@ -314,6 +315,7 @@ SectionTitles section_titles() {
           {"probe", "how embeddings are judged"},
           {"training", "how the model is trained, from where and for how long"},
           {"record", "what is recorded of training, and how often"},
+          {"study", "networks of many widths, with --model widths"},
           {"system", "the system of --model modes"},
           {"machine", "the machine to plan for; auto: this one, measured"}};
 }

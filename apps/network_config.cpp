@@ -109,14 +109,19 @@ void refuse_network_options(const SimulateConfig& config) {
   const std::vector<Option> options = network_options(ours);
   const std::vector<Option> untouched = network_options(defaults);
   for (std::size_t i = 0; i < options.size(); ++i) {
-    if (options[i].text() == untouched[i].text()) continue;
+    const bool of_losses = options[i].name == "training.off-diagonal" || options[i].name == "training.temperature" ||
+                           options[i].name == "training.vicreg";
+    if (options[i].text() == untouched[i].text() || (of_losses && config.model == "widths")) continue;
     fail(ExitCode::input, "--{} {} is of --model network, not {}: leave it out", options[i].name, options[i].text(),
          config.model);
   }
 }
 
 PairLoss pair_loss_of(const SimulateConfig& c) {
-  const std::string name = loss_names(c).front();
+  return pair_loss_of(c, loss_names(c).front());
+}
+
+PairLoss pair_loss_of(const SimulateConfig& c, const std::string& name) {
   if (name == "barlow-twins") return BarlowTwins{c.network.off_diagonal};
   if (name == "simclr") return SimClr{c.network.temperature};
   if (name == "vicreg") return vicreg_of(c.network.vicreg);

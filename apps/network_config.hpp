@@ -26,6 +26,8 @@ void check_network(const SimulateConfig& config);
 void refuse_network_options(const SimulateConfig& config);
 
 [[nodiscard]] PairLoss pair_loss_of(const SimulateConfig& config);
+/// The one of that name, with the settings of losses.
+[[nodiscard]] PairLoss pair_loss_of(const SimulateConfig& config, const std::string& name);
 [[nodiscard]] Optimiser optimiser_of(const SimulateConfig& config, double rate);
 
 }  // namespace stepwise

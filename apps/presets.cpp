@@ -10,8 +10,8 @@ struct Named {
   Preset settings;
 };
 
-const std::array<Named, 5>& presets() {
-  static const std::array<Named, 5> all{{
+const std::array<Named, 7>& presets() {
+  static const std::array<Named, 7> all{{
       {"none", {}},
       // Section 4.4: Fig. 2.
       {"linear",
@@ -46,6 +46,28 @@ const std::array<Named, 5>& presets() {
         {"kernel.type", "linear"},
         {"dynamics.alpha", "1e-7"},
         {"training.loss", "plain,sharpened,smoothed,quartic,preconditioned"}}},
+      // Fleissner et al. 2024.
+      {"width",
+       {{"model", "widths"},
+        {"data.pairs", "32"},
+        {"views.crop", "16"},
+        {"training.method", "descent"},
+        {"training.rate", "0.2"},
+        {"training.steps", "20"}}},
+      // Golikov 2020.
+      {"scalings",
+       {{"model", "widths"},
+        {"data.pairs", "64"},
+        {"views.crop", "16"},
+        {"training.method", "descent"},
+        {"training.rate", "1"},
+        {"training.steps", "100"},
+        {"study.widths", "64, 256, 1024, 4096"},
+        {"study.activations", "tanh"},
+        {"study.outputs", "1"},
+        {"study.losses", "logistic"},
+        {"study.scalings", "ntk, mean-field, default, sym-default, corrected-mean-field"},
+        {"study.linearised", "false"}}},
   }};
   return all;
 }
@@ -66,6 +88,7 @@ Preset preset_settings(const std::string& name) {
 }
 
 Preset model_settings(const std::string& name) {
+  if (name == "widths") return {{"kernel.type", "linear"}, {"modes", "1"}};
   if (name == "linear") return {{"kernel.type", "linear"}};
   if (name == "network") return {{"kernel.type", "ntk"}, {"training.method", "descent"}};
   return {};

@@ -9,7 +9,7 @@ namespace stepwise {
 /// Options and their values.
 using Preset = std::vector<std::pair<std::string, std::string>>;
 
-/// none, linear, modes, losses.
+/// none, linear, modes, losses, width, scalings.
 [[nodiscard]] std::vector<std::string> preset_names();
 
 /// What --preset `name` stands for.

@@ -96,6 +96,8 @@ void simulate(const Communicator& comm, SimulateConfig config, const RunConfig& 
   try {
     if (config.model == "modes") {
       simulate_system(study);
+    } else if (config.model == "widths") {
+      simulate_widths(study);
     } else if (config.model == "supervised") {
       simulate_supervised(study);
     } else if (config.model == "network") {

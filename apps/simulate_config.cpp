@@ -69,6 +69,27 @@ std::vector<Option> training_options(SimulateConfig& c) {
   };
 }
 
+std::vector<Option> study_options(WidthSettings& c) {
+  return {
+      text_option("study.widths", "M,...", "widths of the hidden layer, ascending", c.widths),
+      integer_option("study.seeds", "N", "draws of the weights at each width, from --seed on", c.seeds, 1, 100'000),
+      text_option("study.activations", "NAME,...", "activations, as --kernel.activation has them", c.activations),
+      text_option("study.outputs", "D,...", "numbers of outputs", c.outputs),
+      text_option(
+          "study.losses", "LOSS,...",
+          "those of networks (--training.loss), and logistic, which tells the lower half of the labels from the "
+          "upper",
+          c.losses),
+      text_option("study.scalings", "NAME,...",
+                  "how scale and rates go with the width: ntk, mean-field, default, sym-default, corrected-mean-field",
+                  c.scalings),
+      integer_option("study.reference", "M", "width at which all scalings are the same, and KL divergences are 0",
+                     c.reference, 1, 1'000'000),
+      real_option("study.alpha", "A", "factor of the initial weights of the readout", c.alpha, 0, 1e6),
+      flag_option("study.linearised", "train the first-order expansion of each network too", c.linearised),
+  };
+}
+
 /// Settings that another one brings along, unless they are given.
 using Implied = std::function<Preset()>;
 
@@ -130,18 +151,40 @@ void check_training(const SimulateConfig& c) {
   }
 }
 
+void check_widths(const SimulateConfig& c) {
+  const auto& t = c.training;
+  if (t.method != "descent" || !t.rate || !t.steps) {
+    fail(ExitCode::input,
+         "--model widths is trained by --training.method descent with a --training.rate and --training.steps: give "
+         "them, or --preset width or scalings");
+  }
+  if (t.loss != "plain") {
+    fail(ExitCode::input, "--training.loss {}: the losses of --model widths are --study.losses", t.loss);
+  }
+  if (c.problem.kernel.type != "linear" || c.problem.kernel.centre) {
+    fail(ExitCode::input,
+         "--model widths trains networks of its own, described by --study.*: leave out --kernel.type and .centre");
+  }
+  refuse_sections(c, {"kernel-b", "record", "system"}, "is of other models than widths");
+  for (const WidthVariant& variant : plan_widths(c.study).variants) {
+    if (variant.loss != "logistic") validate(pair_loss_of(c, variant.loss));
+  }
+}
+
 }  // namespace
 
 std::vector<Option> simulate_options(SimulateConfig& c) {
-  std::vector<Option> options = joined(
-      {{choice_option("preset", "settings of a figure of the paper (docs/simulation.md), which others override",
-                      c.preset, preset_names()),
-        choice_option("model", "what is trained", c.model, {"linear", "kernel", "modes", "supervised", "network"}),
-        integer_option("modes", "D", "outputs of the model, and so modes that it learns", *c.problem.modes, 1,
-                       std::numeric_limits<std::int64_t>::max())},
-       problem_options(c.problem),
-       training_options(c),
-       network_options(c)});
+  std::vector<Option> options =
+      joined({{choice_option("preset", "settings of a figure of the paper (docs/simulation.md), which others override",
+                             c.preset, preset_names()),
+               choice_option("model", "what is trained", c.model,
+                             {"linear", "kernel", "modes", "supervised", "network", "widths"}),
+               integer_option("modes", "D", "outputs of the model, and so modes that it learns", *c.problem.modes, 1,
+                              std::numeric_limits<std::int64_t>::max())},
+              problem_options(c.problem),
+              training_options(c),
+              network_options(c),
+              study_options(c.study)});
   imply_defaults(options, c);
   return options;
 }
@@ -192,6 +235,7 @@ std::vector<double> system_gammas(const SimulateConfig& c) {
 void check_consistency(const SimulateConfig& c) {
   check_consistency(c.model == "network" ? infinite_counterpart(c.problem) : c.problem);
   check_training(c);
+  if (c.model != "widths") refuse_sections(c, {"study"}, fmt::format("is of --model widths, not {}", c.model));
   if (c.model == "network") return check_network(c);
   refuse_network_options(c);
   if (c.model == "modes") {
@@ -206,6 +250,7 @@ void check_consistency(const SimulateConfig& c) {
     }
     return;
   }
+  if (c.model == "widths") return check_widths(c);
   refuse_sections(c, {"system"}, fmt::format("is of --model modes, not {}", c.model));
   if (c.model == "linear" && !has_features(c.problem)) {
     fail(ExitCode::input,

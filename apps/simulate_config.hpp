@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "solve_config.hpp"
+#include "width_plan.hpp"
 
 namespace stepwise {
 
@@ -41,6 +42,7 @@ struct SimulateConfig {
     std::string spacing = "log";
     std::int64_t embeddings = 5;
   } record;
+  WidthSettings study;
   std::string gammas = "0.5, 0.25, 0.125, 0.0625, 0.03125";
 };
 

@@ -40,6 +40,8 @@ void simulate_correlation(const Study& study);
 void simulate_system(const Study& study);
 /// Kernel regression on labels.
 void simulate_supervised(const Study& study);
+/// Networks of many widths, each trained on its own.
+void simulate_widths(const Study& study);
 /// A network of finite width by gradient descent.
 void simulate_network(const Study& study);
 
