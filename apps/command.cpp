@@ -12,94 +12,18 @@
 #include "probe.hpp"
 #include "simulate.hpp"
 #include "solve.hpp"
+#include "usage.hpp"
 #include "verify.hpp"
 
 namespace stepwise {
 namespace {
 
-constexpr const char* solve_usage =
-    "stepwise solve: modes of the contrastive kernel over positive pairs, timescales, embeddings\n"
-    "\n"
-    "  mpirun -n 2 stepwise solve --modes 10 --output out.h5\n"
-    "  mpirun -n 2 stepwise solve --data.source cifar10 --data.path cifar-10-batches-bin \\\n"
-    "      --data.pairs 500 --kernel.type ntk --kernel.depth 3 --output out.h5\n"
-    "  stepwise solve --config run.ini\n"
-    "  stepwise solve --config run.ini --modes 20 --print-config > twenty.ini\n";
-
-constexpr const char* kernel_usage =
-    "stepwise kernel: the kernel matrix of positive pairs in one HDF5 file, for\n"
-    "solve --kernel.type precomputed\n"
-    "\n"
-    "  mpirun -n 2 stepwise kernel --data.pairs 1000 --kernel.type ntk --output kernel.h5\n"
-    "  stepwise solve --kernel.type precomputed --kernel.path kernel.h5 --output out.h5\n"
-    "\n"
-    "Tiles are kept in OUTPUT.tiles until all are there: the same command again goes on after an\n"
-    "interruption.\n";
-
-constexpr const char* embed_usage =
-    "stepwise embed: embeddings of new samples with the kernel and the modes of a result file\n"
-    "\n"
-    "  mpirun -n 2 stepwise embed --model out.h5 --data.path new.h5 --output emb.h5\n"
-    "  stepwise embed --model out.h5 --data.source cifar10 --data.path cifar-10-batches-bin \\\n"
-    "      --data.part train --data.first 500 --data.count 2000 --output emb.h5\n"
-    "  stepwise embed --model out.h5 --data.source training --time 0.05 --output early.h5\n"
-    "\n"
-    "The training data must still be where they were, or where --training-path says.\n";
-
-constexpr const char* simulate_usage =
-    "stepwise simulate: trains a model for real, and lays the theory over what is measured\n"
-    "\n"
-    "  mpirun -n 2 stepwise simulate --preset linear --output linear.h5\n"
-    "  mpirun -n 2 stepwise simulate --preset linear --data.path cifar-10-batches-bin --output cifar.h5\n"
-    "  mpirun -n 2 stepwise simulate --kernel.type ntk --data.pairs 500 --modes 5 --output ntk.h5\n"
-    "  stepwise simulate --preset losses --output losses.h5\n"
-    "  mpirun -n 2 stepwise simulate --preset width --output width.h5\n"
-    "\n"
-    "While it runs OUTPUT.partial can be read: h5py.File(name, libver=\"latest\", swmr=True).\n";
-
-constexpr const char* probe_usage =
-    "stepwise probe: how well labels can be read off the embeddings of a result file, as a function of\n"
-    "the number of modes and of training time: ridge regression, nearest neighbours, the kernel itself\n"
-    "\n"
-    "  stepwise solve --data.source cifar10 --data.path cifar-10-batches-bin --data.pairs 500 \\\n"
-    "      --data.test 2000 --output out.h5\n"
-    "  mpirun -n 2 stepwise probe --model out.h5 --output probe.h5\n";
-
-constexpr const char* align_usage =
-    "stepwise align: how much two subspaces of the samples have in common: those of modes, of a trained\n"
-    "network's outputs, of a kernel's leading eigenvectors\n"
-    "\n"
-    "  stepwise align out.h5 resnet.h5:/embeddings\n"
-    "  stepwise align out.h5 resnet.npy --second-order principal --kernel ntk.h5 --output aligned.h5\n"
-    "\n"
-    "The alignment of subspaces with projections P1, P2 is ||P1 P2||_F^2 / d: 1 for the same, about d / N\n"
-    "for random ones. Samples are in the order of /embeddings/train: all first views, then all second\n"
-    "ones.\n";
-
-constexpr const char* verify_usage =
-    "stepwise verify: whether a result is what it says: schema, checksums, and everything that follows\n"
-    "from something else in it; and against its inputs, where they are still there\n"
-    "\n"
-    "  stepwise verify out.h5\n"
-    "  mpirun -n 2 stepwise verify out.h5 --samples all\n"
-    "\n"
-    "Says what holds, with numbers. Exit code 1 when something does not.\n";
-
-constexpr const char* info_usage =
-    "stepwise info: what the program is made of and would run on; or what is in a file, and how it was\n"
-    "made\n"
-    "\n"
-    "  mpirun -n 4 stepwise info\n"
-    "  stepwise info out.h5\n"
-    "  stepwise info out.h5 --settings > again.ini\n";
-
-constexpr const char* plan_usage =
-    "stepwise plan: memory, time and I/O of every method for the settings of solve, here or elsewhere\n"
-    "\n"
-    "  stepwise plan --data.pairs 20000 --kernel.depth 3 --modes 50\n"
-    "  stepwise plan --data.pairs 500000 --sample-shape 3072 --modes 100 --machine.nodes 16 \\\n"
-    "      --machine.cores 128 --machine.memory 512GiB --machine.gflops-per-core 30 \\\n"
-    "      --machine.memory-bandwidth 350\n";
+/// Of a command that has nothing more.
+template <class Config>
+struct Settings {
+  Config config;
+  RunConfig run;
+};
 
 struct SolveSettings {
   SolveConfig solve;
@@ -120,41 +44,6 @@ std::vector<Option> with_general(std::vector<Option> options, std::vector<Option
   options.insert(end_of_general, std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   return options;
 }
-
-struct KernelSettings {
-  KernelConfig kernel;
-  RunConfig run;
-};
-
-struct SimulateSettings {
-  SimulateConfig simulate;
-  RunConfig run;
-};
-
-struct ProbeSettings {
-  ProbeConfig probe;
-  RunConfig run;
-};
-
-struct AlignSettings {
-  AlignConfig align;
-  RunConfig run;
-};
-
-struct VerifySettings {
-  VerifyConfig verify;
-  RunConfig run;
-};
-
-struct InfoSettings {
-  InfoConfig info;
-  RunConfig run;
-};
-
-struct EmbedSettings {
-  EmbedConfig embed;
-  RunConfig run;
-};
 
 /// @throws Error(input).
 void refuse_checkpoints(const RunConfig& run, const char* command) {
@@ -181,102 +70,102 @@ Command solve_command() {
 }
 
 Command kernel_command() {
-  const auto settings = std::make_shared<KernelSettings>();
+  const auto settings = std::make_shared<Settings<KernelConfig>>();
   return {"kernel",
           "the kernel matrix itself, in a file; goes on where it was killed",
           kernel_usage,
-          [settings] { return with_run_options(kernel_command_options(settings->kernel), settings->run); },
-          [settings] { check_consistency(settings->kernel); },
+          [settings] { return with_run_options(kernel_command_options(settings->config), settings->run); },
+          [settings] { check_consistency(settings->config); },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
-            compute_kernel(comm, settings->kernel, settings->run, command_line, report);
+            compute_kernel(comm, settings->config, settings->run, command_line, report);
           }};
 }
 
 Command embed_command() {
-  const auto settings = std::make_shared<EmbedSettings>();
+  const auto settings = std::make_shared<Settings<EmbedConfig>>();
   return {"embed",
           "embeddings of new samples with the modes of a result file",
           embed_usage,
-          [settings] { return with_run_options(embed_options(settings->embed), settings->run); },
+          [settings] { return with_run_options(embed_options(settings->config), settings->run); },
           [settings] {
             refuse_checkpoints(settings->run, "embed");
-            check_consistency(settings->embed);
+            check_consistency(settings->config);
           },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
-            embed_samples(comm, settings->embed, settings->run, command_line, report);
+            embed_samples(comm, settings->config, settings->run, command_line, report);
           }};
 }
 
 Command simulate_command() {
-  const auto settings = std::make_shared<SimulateSettings>();
+  const auto settings = std::make_shared<Settings<SimulateConfig>>();
   return {"simulate",
           "trains models for real: measured and predicted, side by side",
           simulate_usage,
-          [settings] { return with_run_options(simulate_options(settings->simulate), settings->run); },
-          [settings] { check_consistency(settings->simulate); },
+          [settings] { return with_run_options(simulate_options(settings->config), settings->run); },
+          [settings] { check_consistency(settings->config); },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
-            simulate(comm, settings->simulate, settings->run, command_line, report);
+            simulate(comm, settings->config, settings->run, command_line, report);
           }};
 }
 
 Command probe_command() {
-  const auto settings = std::make_shared<ProbeSettings>();
+  const auto settings = std::make_shared<Settings<ProbeConfig>>();
   return {"probe",
           "accuracy of probes for labels on the embeddings of a result file",
           probe_usage,
-          [settings] { return with_run_options(probe_options(settings->probe), settings->run); },
+          [settings] { return with_run_options(probe_options(settings->config), settings->run); },
           [settings] {
             refuse_checkpoints(settings->run, "probe");
-            check_consistency(settings->probe);
+            check_consistency(settings->config);
           },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
-            probe_model(comm, settings->probe, settings->run, command_line, report);
+            probe_model(comm, settings->config, settings->run, command_line, report);
           }};
 }
 
 Command align_command() {
-  const auto settings = std::make_shared<AlignSettings>();
+  const auto settings = std::make_shared<Settings<AlignConfig>>();
   return {"align",
           "how much two subspaces of the samples have in common",
           align_usage,
-          [settings] { return with_run_options(align_options(settings->align), settings->run); },
+          [settings] { return with_run_options(align_options(settings->config), settings->run); },
           [settings] {
             refuse_checkpoints(settings->run, "align");
-            check_consistency(settings->align);
+            check_consistency(settings->config);
           },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
-            align_embeddings(comm, settings->align, settings->run, command_line, report);
+            align_embeddings(comm, settings->config, settings->run, command_line, report);
           }};
 }
 
 Command verify_command() {
-  const auto settings = std::make_shared<VerifySettings>();
+  const auto settings = std::make_shared<Settings<VerifyConfig>>();
   return {"verify",
           "whether a result is what it says",
           verify_usage,
-          [settings] { return with_log_options(verify_options(settings->verify), settings->run); },
-          [settings] { check_consistency(settings->verify); },
+          [settings] { return with_log_options(verify_options(settings->config), settings->run); },
+          [settings] { check_consistency(settings->config); },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string&, Report& report) {
-            verify_result(comm, settings->verify, report);
+            verify_result(comm, settings->config, report);
           }};
 }
 
 Command info_command() {
-  const auto settings = std::make_shared<InfoSettings>();
+  const auto settings = std::make_shared<Settings<InfoConfig>>();
   return {"info",
           "the program and the machine, or what is in a file",
           info_usage,
-          [settings] { return info_options(settings->info); },
+          [settings] { return info_options(settings->config); },
           [] {},
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string&, Report& report) {
-            print_info(comm, settings->info, report);
+            print_info(comm, settings->config, report);
           }};
 }
 
