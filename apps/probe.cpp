@@ -181,7 +181,8 @@ void judge_by_time(const ProbeSamples& samples, const FoldMoments& moments, cons
 
 KernelBaseline judge_kernel(const Problem& problem, const ProbeSamples& samples, const ProbeResult& result,
                             Report& report) {
-  check_memory(problem.comm, problem.config, "spectral", problem.layout, problem.features, "--probe.kernel-ridge: ");
+  check_memory(problem.comm, problem.config, "spectral", problem.layout, problem.features,
+               "--probe.kernel-ridge takes as much as ", "--probe.kernel-ridge false");
   const DistMatrix k = kernel_matrix(problem, report);
   const KernelRidge fit =
       report.stage("kernel ridge", 0, [&](const auto&) { return kernel_ridge(k, samples, result.penalties); });

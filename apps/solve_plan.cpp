@@ -121,7 +121,7 @@ Job job_of(const SolveConfig& config, const std::string& method, const ProblemSi
 }
 
 void check_memory(const Communicator& comm, const SolveConfig& config, const std::string& method, const Layout& layout,
-                  std::int64_t features, const std::string& purpose) {
+                  std::int64_t features, const std::string& purpose, const std::string& avoided_by) {
   const std::string modes = config.modes ? fmt::format("{}", *config.modes) : "all";
   const std::string less = config.kernel.storage == "none" || !config.modes ? "" : ", or --kernel.storage none";
   const std::string storage = method == "krylov" ? fmt::format(" with --kernel.storage {}", config.kernel.storage) : "";
@@ -135,7 +135,7 @@ void check_memory(const Communicator& comm, const SolveConfig& config, const std
       comm, estimate(job_of(config, method, size, grid), machine).peak(),
       fmt::format("--data.pairs {} ({}n = {} samples), --data.test {} and --modes {}: {}--solver.method {}{}",
                   *config.data.pairs, size.views, layout.rows.n, *config.data.test, modes, purpose, method, storage),
-      fmt::format("use more nodes, less data{}{}", less, purpose.empty() ? "" : ", or no --solver.check"));
+      fmt::format("use more nodes, less data{}{}", less, purpose.empty() ? "" : ", or " + avoided_by));
 }
 
 void check_map_memory(const Communicator& comm, double numbers, const std::string& what) {

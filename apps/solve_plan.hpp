@@ -52,10 +52,12 @@ struct ProblemSize {
 /// The run as the model sees it, with the settings' --data.pairs standing for size.samples.
 [[nodiscard]] Job job_of(const SolveConfig& config, const std::string& method, const ProblemSize& size, GridShape grid);
 
-/// Refuses at once what would die of memory after hours; `purpose` is what the method is for. Collective.
+/// Refuses at once what would die of memory after hours; `purpose` is what the method is for, and what
+/// avoids that. Collective.
 /// @throws CollectiveError(memory) with the bytes that a rank needs and has.
 void check_memory(const Communicator& comm, const SolveConfig& config, const std::string& method, const Layout& layout,
-                  std::int64_t features, const std::string& purpose = "");
+                  std::int64_t features, const std::string& purpose = "",
+                  const std::string& avoided_by = "no --solver.check");
 /// The same for `numbers` of eight bytes that every rank holds; `what` names the options. Collective.
 void check_map_memory(const Communicator& comm, double numbers, const std::string& what);
 
