@@ -11,7 +11,7 @@ std::vector<Option> probe_options(ProbeConfig& c) {
   constexpr double smallest = 1e-12;
   constexpr double largest = 1e12;
   return {
-      text_option("model", "FILE", "result of stepwise solve with labels and test samples", c.model),
+      positional_option("model", "result of stepwise solve with labels and test samples", c.model),
       text_option("training-path", "PATH", "the model's training data, where they are not as its --data.path says",
                   c.training_path),
       text_option("output", "FILE", "the HDF5 file of accuracies", c.output),

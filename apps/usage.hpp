@@ -50,7 +50,7 @@ inline constexpr const char* probe_usage =
     "\n"
     "  stepwise solve --data.source cifar10 --data.path cifar-10-batches-bin --data.pairs 500 \\\n"
     "      --data.test 2000 --output out.h5\n"
-    "  mpirun -n 2 stepwise probe --model out.h5 --output probe.h5\n";
+    "  mpirun -n 2 stepwise probe out.h5 --output probe.h5\n";
 
 inline constexpr const char* align_usage =
     "stepwise align: how much two subspaces of the samples have in common: those of modes, of a trained\n"

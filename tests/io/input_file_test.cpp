@@ -175,6 +175,8 @@ TEST_F(InputFileTest, ReplicatedNumbersAndAttributesComeBack) {
                                                    {"units", std::string("m")}}));
   EXPECT_TRUE(in.attributes("/g").empty());
   EXPECT_TRUE(in.contains("/g") && in.contains("/g/reals") && in.contains("/i"));
+  EXPECT_TRUE(in.contains("/g/i")) << "groups have links to the scales of their datasets";
+  EXPECT_EQ(in.integers("/g/i"), integers);
   EXPECT_FALSE(in.contains("/h") || in.contains("/h/reals") || in.contains("/g/real"));
 }
 
