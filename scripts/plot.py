@@ -177,8 +177,10 @@ def draw_curves(axes: plt.Axes, group: h5py.Group, name: str, records: int) -> N
 def draw_simulation(path: Path, figure: plt.Figure) -> None:
     """A column for each loss that was trained by."""
     with open_simulation(path) as file:
-        groups = [""] if "time" in file else [name for name in file if "time" in file[name]]
-        quantity, what = ("residual", "residuals along eigenvectors of $K$") if "supervised" in file else (
+        groups = [""] if "time" in file else [name for name in file if f"{name}/time" in file]
+        if "losses/loss" in file:
+            groups = [name.decode() for name in file["losses/loss"][()]]  # in the order of training
+        quantity, what = ("residual", r"residuals $|v_i \cdot (f - y)|$") if "supervised" in file else (
             "lambda", r"eigenvalues $\lambda_j$ of $C$")
         panels = figure.subplots(2, len(groups), squeeze=False, sharex="col", sharey="row")
         for (loss, modes), name in zip(panels.T, groups):
@@ -193,7 +195,7 @@ def draw_simulation(path: Path, figure: plt.Figure) -> None:
             loss.set_xscale("log")
             loss.set_xlim(max(time[1], (rises[0] if len(rises) else time[1]) / 3), time[-1])
             loss.set_title(name)
-            modes.set_xlabel("time $t$ = learning rate × steps")
+        figure.supxlabel("time $t$ = learning rate × steps (1 / units of the kernel)", fontsize="medium")
         panels[0, 0].set_ylabel("loss $L$ (dimensionless)")
         panels[1, 0].set_ylabel(f"{what} (dimensionless)")
         panels[0, 0].legend(loc="lower left", frameon=False)
