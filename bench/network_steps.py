@@ -130,7 +130,7 @@ def main() -> int:
             own = {f"width ranks {grid}": ["mpirun", "-n", str(cores), str(arguments.program), *map(str, shape),
                                            str(arguments.steps), grid] for grid in grids}
             if shape[0] < shape[1]:
-                own["in the samples' span"] = [*own[f"width ranks {grids[-1]}"], "1"]
+                own["in the span"] = [*own[f"width ranks {grids[-1]}"], "1"]
             runs = {name: (command, 1) for name, command in own.items()}
             runs.update({peer: ([sys.executable, __file__, "--peer", peer, "--case", case, "--steps",
                                  str(arguments.steps)], cores) for peer in peers})
@@ -140,7 +140,8 @@ def main() -> int:
                     seconds[name].append(measured(command, threads))
             median = {name: statistics.median(values) for name, values in seconds.items()}
             for name in own:
-                alone.setdefault(name, median[name])
+                if cores == 1:
+                    alone[name] = median[name]
                 print(f"{case:>8} {cores:>6} {1e3 * median[name]:>7.1f} ms " +
                       " ".join(f"{1e3 * median[peer]:>7.1f} ms {median[peer] / median[name]:>6.2f}" for peer in peers) +
                       f"   ({name})", flush=True)
