@@ -96,7 +96,8 @@ std::vector<FixedDataset> start_datasets(const TrainingStart& start, std::int64_
   std::vector<FixedDataset> datasets;
   if (!start.weights.empty()) {
     const auto features = static_cast<std::int64_t>(start.weights.size()) / outputs;
-    datasets.push_back(fixed({"/initial/weights", inverse_root_units, "W(0): f_0(x) = W(0) x", {"/output", ""}},
+    datasets.push_back(number_scale("feature", "number of a feature of a sample", 0, features));
+    datasets.push_back(fixed({"/initial/weights", inverse_root_units, "W(0): f_0(x) = W(0) x", {"/output", "/feature"}},
                              {extent(outputs), extent(features)}, transposed(start.weights, outputs)));
   }
   datasets.push_back({{"/initial/outputs", "1", "f_0 of all views of every pair", {"/view", "/pair", "/output"}},
