@@ -13,17 +13,6 @@
 namespace stepwise {
 namespace {
 
-/// ||f - g|| / ||g|| over all samples.
-double relative_distance(const BlockVector& f, const BlockVector& g, const Communicator& comm) {
-  std::vector<double> sums(2);
-  for (std::size_t i = 0; i < f.data.size(); ++i) {
-    sums[0] += (f.data[i] - g.data[i]) * (f.data[i] - g.data[i]);
-    sums[1] += g.data[i] * g.data[i];
-  }
-  sum(comm, sums);
-  return std::sqrt(sums[0] / sums[1]);
-}
-
 Measurement measure(const CorrelationRun& run) {
   const std::int64_t d = run.model.outputs;
   std::vector<double> y(run.moving.training.x.size());

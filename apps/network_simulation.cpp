@@ -25,11 +25,6 @@ std::int64_t first_samples(const NetworkRun& run) {
   return std::clamp(std::min(run.samples, most_samples) - own.begin, std::int64_t{0}, own.size());
 }
 
-std::int64_t hidden_values(const NetworkRun& run) {
-  const TrainedLayer& readout = run.training.network.layers.back();
-  return std::min({run.samples, most_samples, most_values, readout.inputs});
-}
-
 std::vector<double> hidden_spectrum(const NetworkRun& run) {
   const MatrixView<const double> x = run.own.view().block(0, 0, run.own.inputs, first_samples(run));
   const SampleMatrix covariance = hidden_covariance(run.training.network, run.grid, x);
@@ -171,6 +166,11 @@ void load(NetworkRun& run, CheckpointReader& reader) {
 }
 
 }  // namespace
+
+std::int64_t hidden_values(const NetworkRun& run) {
+  const TrainedLayer& readout = run.training.network.layers.back();
+  return std::min({run.samples, most_samples, most_values, readout.inputs});
+}
 
 BlockVector outputs_of(NetworkRun& run, MatrixView<const double> x, std::int64_t samples, std::int64_t group) {
   const std::int64_t d = run.training.network.outputs();

@@ -160,6 +160,16 @@ BlockVector predicted_embeddings(const Prediction& prediction, std::int64_t reco
   return f;
 }
 
+double relative_distance(const BlockVector& f, const BlockVector& g, const Communicator& comm) {
+  std::vector<double> sums(2);
+  for (std::size_t i = 0; i < f.data.size(); ++i) {
+    sums[0] += (f.data[i] - g.data[i]) * (f.data[i] - g.data[i]);
+    sums[1] += g.data[i] * g.data[i];
+  }
+  sum(comm, sums);
+  return std::sqrt(sums[0] / sums[1]);
+}
+
 void record_prediction(Simulation& simulation, const Prediction& prediction) {
   const auto d = static_cast<std::int64_t>(prediction.gamma.size());
   const auto modes = static_cast<hsize_t>(d);

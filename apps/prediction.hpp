@@ -42,6 +42,9 @@ struct Prediction {
 [[nodiscard]] BlockVector predicted_embeddings(const Prediction& prediction, std::int64_t record,
                                                const BlockVector& final_embedding);
 
+/// ||f - g|| / ||g|| over all samples. Collective.
+[[nodiscard]] double relative_distance(const BlockVector& f, const BlockVector& g, const Communicator& comm);
+
 /// Lets a simulation record the prediction beside what is measured, and how far the two are apart.
 void record_prediction(Simulation& simulation, const Prediction& prediction);
 
