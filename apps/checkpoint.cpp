@@ -14,6 +14,7 @@
 #include "kept_settings.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/core/stop.hpp"
+#include "stepwise/data/npy.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/checkpoint_file.hpp"
 
@@ -36,9 +37,13 @@ std::string factor_name(const std::string& method) {
 void remove_partial(const std::string& directory) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(directory, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with('.') && name.find(".partial.") != std::string::npos) fs::remove(entry.path(), error);
+    if (is_left_over(entry.path().filename().string())) fs::remove(entry.path(), error);
   }
+}
+
+std::string directory_of(const RunConfig& run, const std::string& output) {
+  if (!run.restart.empty()) return run.restart;
+  return run.checkpoint.empty() ? output + ".checkpoint" : run.checkpoint;
 }
 
 /// An advisory lock that ends with the process; nothing where the file system has none. @throws Error(input).
@@ -52,32 +57,40 @@ int lock_directory(const std::string& directory) {
 
 }  // namespace
 
+void check_checkpoint(const Communicator& comm, const RunConfig& run, const std::string& output,
+                      const std::string& settings) {
+  attempt_on_root(comm, [&] {
+    const std::string directory = directory_of(run, output);
+    const bool named = !run.restart.empty() || !run.checkpoint.empty();
+    std::error_code ignored;
+    if (fs::weakly_canonical(directory, ignored) == fs::weakly_canonical(output, ignored)) {
+      fail(ExitCode::input, "--{} {}: is also --output; choose another directory",
+           run.restart.empty() ? "checkpoint" : "restart", directory);
+    }
+    if (run.restart.empty() && has_work(directory)) {
+      fail(ExitCode::input, "{}: holds the checkpoint of an earlier run: go on from it with --restart {}, or remove it",
+           directory, directory);
+    }
+    if (named) check_directory(directory, settings);
+  });
+}
+
 Checkpoint::Checkpoint(const Communicator& comm, const RunConfig& run, const std::string& output, std::string settings,
                        TimeLimit& limit, Report& report)
     : comm_(comm),
       limit_(limit),
       report_(report),
       settings_(std::move(settings)),
-      directory_(!run.restart.empty() ? run.restart : run.checkpoint),
-      named_(!directory_.empty()),
+      directory_(directory_of(run, output)),
+      named_(!run.restart.empty() || !run.checkpoint.empty()),
+      restarted_(!run.restart.empty()),
       interval_(run.checkpoint_interval) {
-  if (!named_) directory_ = output + ".checkpoint";
-  attempt_on_root(comm_, [&] {
-    std::error_code ignored;
-    if (fs::weakly_canonical(directory_, ignored) == fs::weakly_canonical(output, ignored)) {
-      fail(ExitCode::input, "--{} {}: is also --output; choose another directory",
-           run.restart.empty() ? "checkpoint" : "restart", directory_);
-    }
-    if (run.restart.empty() && has_work(directory_)) {
-      fail(ExitCode::input, "{}: holds the checkpoint of an earlier run: go on from it with --restart {}, or remove it",
-           directory_, directory_);
-    }
-  });
+  check_checkpoint(comm, run, output, settings_);
   if (named_) claim();
 }
 
 Checkpoint::~Checkpoint() {
-  if (lock_ >= 0 && kept_.empty() && !has_work(directory_)) release_directory(directory_);
+  if (lock_ >= 0 && kept_.empty() && !has_work(directory_)) release_directory(directory_, made_);
   if (lock_ >= 0) close(lock_);
 }
 
@@ -97,8 +110,7 @@ bool Checkpoint::has(const std::string& name) const {
 void Checkpoint::claim() {
   if (claimed_) return;
   attempt_on_root(comm_, [&] {
-    std::error_code ignored;
-    fs::create_directories(directory_, ignored);  // what is wrong claim_directory() tells
+    made_ = make_directories(directory_);  // what is wrong claim_directory() tells
     lock_ = lock_directory(directory_);
     remove_partial(directory_);
   });
@@ -124,8 +136,8 @@ void Checkpoint::keep(const std::string& name, const std::function<void(Checkpoi
   kept_ = fmt::format("{}, {} in {:.2g} s", name, format_bytes(static_cast<double>(bytes)), cost_);
 }
 
-std::optional<std::string> Checkpoint::tiles(double seconds) {
-  const bool worth = named_ && seconds >= interval_;
+std::optional<std::string> Checkpoint::tiles(const std::function<double()>& seconds) {
+  const bool worth = named_ && (interval_ <= 0 || seconds() >= interval_);
   if (!worth && !has(kernel_name)) return std::nullopt;
   kept_ = "tiles of the kernel matrix";
   return path(kernel_name);
@@ -247,7 +259,7 @@ bool Checkpoint::try_to_keep(const std::string& method, const ContrastiveModes& 
 }
 
 std::string Checkpoint::advice(const std::string& command) const {
-  const bool told = !claimed_ || command.find("--restart") != std::string::npos;
+  const bool told = !claimed_ || restarted_;
   return fmt::format("go on, under mpirun or srun as before, with:\n  {}{}", command,
                      told ? "" : " --restart " + directory_);
 }
@@ -271,7 +283,7 @@ void Checkpoint::remove() {
   }
   fs::remove_all(path(kernel_name), ignored);
   remove_partial(directory_);
-  release_directory(directory_);
+  release_directory(directory_, made_);
 }
 
 }  // namespace stepwise

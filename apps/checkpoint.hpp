@@ -17,6 +17,10 @@
 
 namespace stepwise {
 
+/// What Checkpoint's constructor refuses, without making anything. Collective. @throws CollectiveError(input), (io).
+void check_checkpoint(const Communicator& comm, const RunConfig& run, const std::string& output,
+                      const std::string& settings);
+
 /// What one run keeps in a directory for the next one: tiles of the kernel matrix, the Krylov basis or the factor of K,
 /// the modes, a model in training. Written every so often if the user has named the directory, and always when the run
 /// is asked to stop; then in OUTPUT.checkpoint if nobody has named another. Every member is collective.
@@ -30,8 +34,9 @@ class Checkpoint {
   Checkpoint& operator=(const Checkpoint&) = delete;
   ~Checkpoint();
 
-  /// Where tiles belong if evaluating the kernel matrix takes `seconds`: nowhere if it is not worth keeping.
-  [[nodiscard]] std::optional<std::string> tiles(double seconds);
+  /// Where tiles belong if evaluating the kernel matrix takes `seconds`, asked for only where that decides: nowhere if
+  /// it is not worth keeping.
+  [[nodiscard]] std::optional<std::string> tiles(const std::function<double()>& seconds);
 
   /// The state that an earlier run has left, of vectors over so many samples, groups of `group` on one rank; and what
   /// krylov_pairs() is to call between two passes.
@@ -80,9 +85,11 @@ class Checkpoint {
   Report& report_;
   std::string settings_;
   std::string directory_;
-  bool named_ = false;    // by the user
-  bool claimed_ = false;  // this run may write there
-  int lock_ = -1;         // rank 0's descriptor
+  bool named_ = false;             // by the user
+  bool restarted_ = false;         // named by --restart
+  bool claimed_ = false;           // this run may write there
+  std::vector<std::string> made_;  // directories that were not there, innermost first
+  int lock_ = -1;                  // rank 0's descriptor
   double interval_ = 0;
   Stopwatch since_;                  // the last checkpoint
   double cost_ = 0;                  // seconds that it took

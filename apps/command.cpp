@@ -4,11 +4,15 @@
 #include <iterator>
 #include <memory>
 
+#include "align.hpp"
 #include "embed.hpp"
+#include "info.hpp"
 #include "kernel.hpp"
 #include "plan.hpp"
+#include "probe.hpp"
 #include "simulate.hpp"
 #include "solve.hpp"
+#include "verify.hpp"
 
 namespace stepwise {
 namespace {
@@ -52,6 +56,42 @@ constexpr const char* simulate_usage =
     "\n"
     "While it runs OUTPUT.partial can be read: h5py.File(name, libver=\"latest\", swmr=True).\n";
 
+constexpr const char* probe_usage =
+    "stepwise probe: how well labels can be read off the embeddings of a result file, as a function of\n"
+    "the number of modes and of training time: ridge regression, nearest neighbours, the kernel itself\n"
+    "\n"
+    "  stepwise solve --data.source cifar10 --data.path cifar-10-batches-bin --data.pairs 500 \\\n"
+    "      --data.test 2000 --output out.h5\n"
+    "  mpirun -n 2 stepwise probe --model out.h5 --output probe.h5\n";
+
+constexpr const char* align_usage =
+    "stepwise align: how much two subspaces of the samples have in common: those of modes, of a trained\n"
+    "network's outputs, of a kernel's leading eigenvectors\n"
+    "\n"
+    "  stepwise align out.h5 resnet.h5:/embeddings\n"
+    "  stepwise align out.h5 resnet.npy --second-order principal --kernel ntk.h5 --output aligned.h5\n"
+    "\n"
+    "The alignment of subspaces with projections P1, P2 is ||P1 P2||_F^2 / d: 1 for the same, about d / N\n"
+    "for random ones. Samples are in the order of /embeddings/train: all first views, then all second\n"
+    "ones.\n";
+
+constexpr const char* verify_usage =
+    "stepwise verify: whether a result is what it says: schema, checksums, and everything that follows\n"
+    "from something else in it; and against its inputs, where they are still there\n"
+    "\n"
+    "  stepwise verify out.h5\n"
+    "  mpirun -n 2 stepwise verify out.h5 --samples all\n"
+    "\n"
+    "Says what holds, with numbers. Exit code 1 when something does not.\n";
+
+constexpr const char* info_usage =
+    "stepwise info: what the program is made of and would run on; or what is in a file, and how it was\n"
+    "made\n"
+    "\n"
+    "  mpirun -n 4 stepwise info\n"
+    "  stepwise info out.h5\n"
+    "  stepwise info out.h5 --settings > again.ini\n";
+
 constexpr const char* plan_usage =
     "stepwise plan: memory, time and I/O of every method for the settings of solve, here or elsewhere\n"
     "\n"
@@ -90,10 +130,36 @@ struct SimulateSettings {
   RunConfig run;
 };
 
+struct ProbeSettings {
+  ProbeConfig probe;
+  RunConfig run;
+};
+
+struct AlignSettings {
+  AlignConfig align;
+  RunConfig run;
+};
+
+struct VerifySettings {
+  VerifyConfig verify;
+  RunConfig run;
+};
+
+struct InfoSettings {
+  InfoConfig info;
+  RunConfig run;
+};
+
 struct EmbedSettings {
   EmbedConfig embed;
   RunConfig run;
 };
+
+/// @throws Error(input).
+void refuse_checkpoints(const RunConfig& run, const char* command) {
+  if (run.checkpoint.empty() && run.restart.empty()) return;
+  fail(ExitCode::input, "stepwise {} keeps no checkpoints: leave --checkpoint and --restart out", command);
+}
 
 Command solve_command() {
   const auto settings = std::make_shared<SolveSettings>();
@@ -108,7 +174,7 @@ Command solve_command() {
           [settings] { check_consistency(settings->solve); },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
-            if (settings->dry_run) return dry_run(comm, settings->solve);
+            if (settings->dry_run) return dry_run(comm, settings->solve, settings->run);
             solve(comm, settings->solve, settings->run, command_line, report);
           }};
 }
@@ -133,9 +199,7 @@ Command embed_command() {
           embed_usage,
           [settings] { return with_run_options(embed_options(settings->embed), settings->run); },
           [settings] {
-            if (!settings->run.checkpoint.empty() || !settings->run.restart.empty()) {
-              fail(ExitCode::input, "stepwise embed keeps no checkpoints: leave --checkpoint and --restart out");
-            }
+            refuse_checkpoints(settings->run, "embed");
             check_consistency(settings->embed);
           },
           std::shared_ptr<const RunConfig>(settings, &settings->run),
@@ -154,6 +218,64 @@ Command simulate_command() {
           std::shared_ptr<const RunConfig>(settings, &settings->run),
           [settings](const Communicator& comm, const std::string& command_line, Report& report) {
             simulate(comm, settings->simulate, settings->run, command_line, report);
+          }};
+}
+
+Command probe_command() {
+  const auto settings = std::make_shared<ProbeSettings>();
+  return {"probe",
+          "accuracy of probes for labels on the embeddings of a result file",
+          probe_usage,
+          [settings] { return with_run_options(probe_options(settings->probe), settings->run); },
+          [settings] {
+            refuse_checkpoints(settings->run, "probe");
+            check_consistency(settings->probe);
+          },
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            probe_model(comm, settings->probe, settings->run, command_line, report);
+          }};
+}
+
+Command align_command() {
+  const auto settings = std::make_shared<AlignSettings>();
+  return {"align",
+          "how much two subspaces of the samples have in common",
+          align_usage,
+          [settings] { return with_run_options(align_options(settings->align), settings->run); },
+          [settings] {
+            refuse_checkpoints(settings->run, "align");
+            check_consistency(settings->align);
+          },
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string& command_line, Report& report) {
+            align_embeddings(comm, settings->align, settings->run, command_line, report);
+          }};
+}
+
+Command verify_command() {
+  const auto settings = std::make_shared<VerifySettings>();
+  return {"verify",
+          "whether a result is what it says",
+          verify_usage,
+          [settings] { return with_log_options(verify_options(settings->verify), settings->run); },
+          [settings] { check_consistency(settings->verify); },
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string&, Report& report) {
+            verify_result(comm, settings->verify, report);
+          }};
+}
+
+Command info_command() {
+  const auto settings = std::make_shared<InfoSettings>();
+  return {"info",
+          "the program and the machine, or what is in a file",
+          info_usage,
+          [settings] { return info_options(settings->info); },
+          [] {},
+          std::shared_ptr<const RunConfig>(settings, &settings->run),
+          [settings](const Communicator& comm, const std::string&, Report& report) {
+            print_info(comm, settings->info, report);
           }};
 }
 
@@ -176,7 +298,8 @@ Command plan_command() {
 }  // namespace
 
 std::vector<Command> all_commands() {
-  return {solve_command(), kernel_command(), embed_command(), simulate_command(), plan_command()};
+  return {solve_command(), kernel_command(), embed_command(), simulate_command(), probe_command(),
+          align_command(), verify_command(), info_command(),  plan_command()};
 }
 
 SectionTitles section_titles() {
@@ -188,6 +311,7 @@ SectionTitles section_titles() {
           {"kernel-b", "the kernel of view_b, with --data.multimodal"},
           {"solver", "how the modes are computed"},
           {"dynamics", "training in time: when each mode is learned"},
+          {"probe", "how embeddings are judged"},
           {"training", "how the model is trained, from where and for how long"},
           {"record", "what is recorded of training, and how often"},
           {"system", "the system of --model modes"},

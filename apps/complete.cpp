@@ -57,7 +57,10 @@ std::string problem_settings(SolveConfig config, const std::string& method, cons
   config.solver.method = method;
   const auto options = solve_options(config);
   // The predicted trajectory is computed anew each time.
-  const auto depends = [](const std::string& name) { return matters(name) && !name.starts_with("dynamics."); };
+  const auto depends = [&](const std::string& name) {
+    if (name == "data.path") return inputs.empty();  // samples are known by their checksum
+    return matters(name) && !name.starts_with("dynamics.");
+  };
   return fmt::format("kernel_convention = {}\ninputs_checksum = {}\n", convention, inputs) +
          settings_text(options, depends);
 }
@@ -74,6 +77,11 @@ bool is_complete(const Communicator& comm, SolveConfig config, const std::string
 bool is_complete(const Communicator& comm, SimulateConfig config, const std::string& inputs) {
   return !config.problem.force &&
          was_made_by(comm, config.problem.output, "stepwise-simulation", inputs, simulate_options(config));
+}
+
+bool is_complete_kernel(const Communicator& comm, const KernelConfig& config, const std::string& entries) {
+  auto texts = texts_of(comm, config.problem.output);
+  return !config.problem.force && texts["schema_name"] == "stepwise-kernel" && texts[entries_attribute] == entries;
 }
 
 }  // namespace stepwise

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "matrix_config.hpp"
 #include "simulate_config.hpp"
 #include "solve_config.hpp"
 #include "stepwise/dist/communicator.hpp"
@@ -20,5 +21,11 @@ namespace stepwise {
 /// Whether --output is the result that these settings and samples would give. Collective.
 [[nodiscard]] bool is_complete(const Communicator& comm, SolveConfig config, const std::string& inputs);
 [[nodiscard]] bool is_complete(const Communicator& comm, SimulateConfig config, const std::string& inputs);
+
+/// Where a file of `stepwise kernel` has the settings that its entries depend on (entry_settings()).
+constexpr const char* entries_attribute = "entry_settings";
+
+/// Whether --output is the kernel matrix whose entries depend on `entries`. Collective.
+[[nodiscard]] bool is_complete_kernel(const Communicator& comm, const KernelConfig& config, const std::string& entries);
 
 }  // namespace stepwise

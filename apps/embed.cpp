@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "open_data.hpp"
 #include "problem.hpp"
 #include "run_attributes.hpp"
 #include "stepwise/cli/report.hpp"
@@ -81,16 +82,18 @@ PairSource open_new_samples(const EmbedConfig& config, const StoredModel& model,
   } else {
     ImagePairs images;
     images.views.crop = *model.config.views.crop;
-    images.train = DeadLeaves{};  // for the shape, which CIFAR-10 has as well
-    if (config.data.source == "cifar10") {
-      const auto part = config.data.part == "train" ? Cifar10Part::train : Cifar10Part::test;
-      images.tests = config.data.count ? config.data.first + *config.data.count : count_cifar10(config.data.path, part);
-      images.test = read_cifar10(config.data.path, part, images.tests);
+    if (const auto set = image_set_called(config.data.source)) {
+      const auto part = config.data.part == "train" ? ImagePart::train : ImagePart::test;
+      const std::vector<ImageFile> files = find_images(*set, config.data.path, part);
+      images.tests = image_count(files);
+      if (config.data.count) images.tests = std::min(images.tests, config.data.first + *config.data.count);
+      images.test = read_images(*set, files, {0, images.tests});
     } else {
-      const std::int64_t first = config.data.part == "train" ? 0 : std::int64_t{1} << 47;
+      const std::int64_t first = config.data.part == "train" ? 0 : first_synthetic_test;
       images.test = DeadLeaves{.seed = static_cast<std::uint64_t>(model.config.seed), .first = first};
       images.tests = config.data.first + config.data.count.value_or(256);
     }
+    images.train = DeadLeaves{.shape = shape(images.test)};
     source = std::move(images);
   }
   set_standardisation(source, standardisation);

@@ -10,7 +10,8 @@
 
 namespace stepwise {
 
-/// K of the training samples. Collective. Memory per rank: a local matrix of the layout.
+/// K of the training samples as the kernel is, not centred. Collective. Memory per rank: a local matrix of the layout.
+/// @throws CollectiveError, (stopped) among them.
 [[nodiscard]] DistMatrix kernel_matrix(const Problem& problem, Report& report);
 
 /// gamma and the modes by `method`: cholesky, spectral, krylov or primal. auto goes on from cholesky to spectral where

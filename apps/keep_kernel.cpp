@@ -3,46 +3,29 @@
 #include <fmt/format.h>
 #include <omp.h>
 
-#include <algorithm>
-
 #include "kernel_tiles.hpp"
+#include "machine.hpp"
 #include "matrix_config.hpp"
 #include "stepwise/data/stored_matrix.hpp"
 #include "stepwise/dist/agree.hpp"
-#include "stepwise/kernel/evaluate.hpp"
 
 namespace stepwise {
 namespace {
 
-/// How long all ranks need for half of the N x N entries, by a small tile.
+/// How long all ranks need for half of the N x N entries.
 double evaluation_seconds(const Problem& problem) {
-  constexpr double enough = 0.02;
-  constexpr std::int64_t largest = 256;
-  const double own = attempt(problem.comm, [&] {
-    double per_entry = 0;
-    for (std::int64_t side = 4; side <= std::min(largest, problem.samples); side *= 2) {
-      const Samples samples = load_range(problem, {0, side});
-      std::vector<double> entries(static_cast<std::size_t>(side * side));
-      const Stopwatch watch;
-      evaluate(problem.kernel, samples, {0, side}, samples, {0, side}, {entries.data(), side, side, side});
-      const double seconds = watch.seconds();
-      per_entry = seconds / static_cast<double>(side * side);
-      if (seconds > enough) break;
-    }
-    return per_entry;
-  });
   const auto n = static_cast<double>(problem.samples);
-  return max(problem.comm, own) * n * n / 2 / (static_cast<double>(problem.comm.size()) * omp_get_max_threads());
+  return entry_seconds(problem) * n * n / 2 / (static_cast<double>(problem.comm.size()) * omp_get_max_threads());
 }
 
 }  // namespace
 
 std::optional<KeptKernel> keep_kernel(const Problem& problem, Checkpoint& checkpoint, Report& report) {
   if (problem.stored_trace) return std::nullopt;  // it is on disk already
-  const auto directory = checkpoint.tiles(evaluation_seconds(problem));
+  const auto directory = checkpoint.tiles([&] { return evaluation_seconds(problem); });
   if (!directory) return std::nullopt;
   const TilePlan plan{*directory, problem.samples, 0, default_tile(problem.kernel, problem.samples), false};
-  open_tile_directory(problem.comm, plan, fmt::format("tile = {}\n", plan.tile));
+  (void)open_tile_directory(problem.comm, plan, fmt::format("tile = {}\n", plan.tile));
   const std::vector<TileJob> jobs = missing_tiles(problem.comm, plan);
   if (std::ssize(jobs) < tile_count(plan)) {
     report.note(fmt::format("going on from {}: {} of {} tiles of the kernel matrix are there", *directory,

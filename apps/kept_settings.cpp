@@ -32,6 +32,10 @@ void refuse_other_settings(const std::string& directory, const std::string& sett
   const std::string path = path_in(directory);
   const std::string there = text_of(path);
   if (there == settings) return;
+  if (settings.starts_with(there)) {
+    fail(ExitCode::input, "{}: is damaged: it ends after {} bytes; remove {} to begin anew", path, there.size(),
+         directory);
+  }
   const auto before = settings_by_name(there);
   const std::string advice = fmt::format("give the same settings to go on, or remove {} to begin anew", directory);
   constexpr const char* inputs = "inputs_checksum";  // differs with many settings, which are then what to name
@@ -73,25 +77,48 @@ std::map<std::string, std::string> settings_by_name(const std::string& text) {
   return settings;
 }
 
-void claim_directory(const Communicator& comm, const std::string& directory, const std::string& settings) {
+void check_directory(const std::string& directory, const std::string& settings) {
+  std::error_code error;
+  if (!fs::exists(directory, error)) return;
+  if (!fs::is_directory(directory, error)) {
+    fail(ExitCode::io, "{}: cannot be made a directory to keep work in: something else is there", directory);
+  }
+  if (has_work(directory)) return refuse_other_settings(directory, settings);
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    if (is_left_over(name) || entry.path() == path_in(directory)) continue;
+    fail(ExitCode::input,
+         "{}: is no directory of this program's: it has no settings.ini of an earlier run, but {}; "
+         "choose another one",
+         directory, name);
+  }
+}
+
+std::vector<std::string> make_directories(const std::string& directory) {
+  std::vector<std::string> made;
+  std::error_code error;
+  for (fs::path path = fs::absolute(directory, error); path.has_relative_path() && !fs::exists(path, error);
+       path = path.parent_path()) {
+    made.push_back(path.string());
+  }
+  fs::create_directories(directory, error);
+  return made;
+}
+
+std::vector<std::string> claim_directory(const Communicator& comm, const std::string& directory,
+                                         const std::string& settings) {
+  std::vector<std::string> made;
   attempt_on_root(comm, [&] {
+    check_directory(directory, settings);
+    made = make_directories(directory);
     std::error_code error;
     fs::create_directories(directory, error);
-    if (error || !fs::is_directory(directory)) {
-      fail(ExitCode::io, "{}: cannot be made a directory to keep work in: {}", directory,
-           error ? error.message() : "something else is there");
+    if (error) {
+      fail(ExitCode::io, "{}: cannot be made a directory to keep work in: {}", directory, error.message());
     }
-    if (has_work(directory)) return refuse_other_settings(directory, settings);
-    for (const auto& entry : fs::directory_iterator(directory)) {
-      const std::string name = entry.path().filename().string();
-      if (is_left_over(name) || entry.path() == path_in(directory)) continue;
-      fail(ExitCode::input,
-           "{}: is no directory of this program's: it has no settings.ini of an earlier run, but {}; "
-           "choose another one",
-           directory, name);
-    }
-    write_whole(path_in(directory), settings);
+    if (!has_work(directory)) write_whole(path_in(directory), settings);
   });
+  return made;
 }
 
 bool has_work(const std::string& directory) {
@@ -103,10 +130,11 @@ bool has_work(const std::string& directory) {
   return false;
 }
 
-void release_directory(const std::string& directory) {
+void release_directory(const std::string& directory, const std::vector<std::string>& made) {
   std::error_code ignored;
   fs::remove(path_in(directory), ignored);
   fs::remove(directory, ignored);
+  for (const std::string& path : made) fs::remove(path, ignored);
 }
 
 }  // namespace stepwise

@@ -4,7 +4,9 @@
 
 #include <numeric>
 
+#include "complete.hpp"
 #include "kernel_tiles.hpp"
+#include "open_data.hpp"
 #include "run_attributes.hpp"
 #include "stepwise/cli/report.hpp"
 #include "stepwise/cli/time_limit.hpp"
@@ -50,6 +52,7 @@ std::int64_t gather_tiles(const Problem& problem, KernelConfig& config, const Ti
       comm, {"stepwise-kernel", command, config_text(kernel_command_options(config)), config.problem.seed});
   attributes.emplace_back("kernel_convention", problem.convention);
   attributes.emplace_back("views", problem.pairing.views);
+  attributes.emplace_back(entries_attribute, entry_settings(config, problem.convention));
   file.attributes("/", attributes);
   const auto scale = [&](const std::string& name, const std::string& description, std::int64_t count) {
     file.write_scale({"/" + name, "1", description, {}}, name, numbers_to(count));
@@ -83,15 +86,26 @@ void compute_kernel(const Communicator& comm, KernelConfig config, const RunConf
   SolveConfig& settings = config.problem;
   settings.modes = 1;  // none are computed; one is no more than any data have
   const TimeLimit limit(comm, comm.rank() == 0 ? wall_time(run) : std::nullopt);
-  check_output(comm, settings.output, settings.force, {settings.data.path});
+  const auto check = [&] { check_output(comm, settings.output, settings.force, {settings.data.path}); };
+  if (run.restart.empty()) check();
   PairSource pairs =
       report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(settings); }); });
   const Problem problem = pose(comm, settings, pairs);
   config.tile = config.tile.value_or(default_tile(problem.kernel, problem.samples));
   const TilePlan plan{tile_directory(run, settings.output), problem.samples, test_count(pairs), *config.tile,
                       config.precision == "single"};
+  const std::string entries = entry_settings(config, problem.convention);
+  if (!run.restart.empty()) {
+    if (is_complete_kernel(comm, config, entries)) {
+      report.note(fmt::format("{} is there already, with these settings: nothing to do", settings.output));
+      const auto made = open_tile_directory(comm, plan, entries);
+      if (comm.rank() == 0) remove_tiles(plan, made);
+      return;
+    }
+    check();
+  }
   check_space(comm, plan);
-  open_tile_directory(comm, plan, entry_settings(config, problem.convention));
+  const auto made = open_tile_directory(comm, plan, entries);
   report.start({fmt::format("kernel matrix, {} samples of {} numbers, seed {}", problem.samples, problem.features,
                             settings.seed),
                 problem.convention});
@@ -109,7 +123,7 @@ void compute_kernel(const Communicator& comm, KernelConfig config, const RunConf
       report.stage("kernel tiles", 0, [&](const Progress& progress) { make_tiles(problem, plan, jobs, progress); });
     } catch (const CollectiveError& error) {
       // Of bad input nothing is worth keeping: the next run has other data or settings.
-      if (error.code() == ExitCode::input && comm.rank() == 0) remove_tiles(plan);
+      if (error.code() == ExitCode::input && comm.rank() == 0) remove_tiles(plan, made);
       if (error.code() != ExitCode::stopped) throw;
       throw CollectiveError(ExitCode::stopped, fmt::format("by {}; {} has the tiles made so far. Go on with:\n  {}",
                                                            limit.cause(), plan.directory, command));
@@ -119,7 +133,7 @@ void compute_kernel(const Communicator& comm, KernelConfig config, const RunConf
       "write", 0, [&](const auto&) { return gather_tiles(problem, config, plan, file_layout(run), command, report); });
   report.moved(static_cast<double>(size));
   report.result("output", settings.output);
-  if (comm.rank() == 0) remove_tiles(plan);
+  if (comm.rank() == 0) remove_tiles(plan, made);
   const std::string timing = report.timing_table();
   if (comm.rank() == 0) {
     fmt::print("{}\n{} written, {}\n", timing, settings.output, format_bytes(static_cast<double>(size)));

@@ -160,14 +160,16 @@ void check_space(const Communicator& comm, const TilePlan& plan) {
   });
 }
 
-void open_tile_directory(const Communicator& comm, const TilePlan& plan, const std::string& settings) {
-  claim_directory(comm, plan.directory, settings);
+std::vector<std::string> open_tile_directory(const Communicator& comm, const TilePlan& plan,
+                                             const std::string& settings) {
+  auto made = claim_directory(comm, plan.directory, settings);
   attempt_on_root(comm, [&] {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(plan.directory)) {
       if (is_left_over(entry.path().filename().string())) fs::remove(entry.path(), error);
     }
   });
+  return made;
 }
 
 std::vector<TileJob> missing_tiles(const Communicator& comm, const TilePlan& plan) {
@@ -207,10 +209,10 @@ void make_tiles(const Problem& problem, const TilePlan& plan, const std::vector<
   stop_together(problem.comm);
 }
 
-void remove_tiles(const TilePlan& plan) {
+void remove_tiles(const TilePlan& plan, const std::vector<std::string>& made) {
   std::error_code ignored;
   for (const TileJob& job : all_tiles(plan)) fs::remove(tile_path(plan, job), ignored);
-  release_directory(plan.directory);
+  release_directory(plan.directory, made);
 }
 
 }  // namespace stepwise

@@ -34,8 +34,10 @@ struct TileJob {
 void check_space(const Communicator& comm, const TilePlan& plan);
 
 /// Makes the directory, or finds the one that an earlier run has left. `settings` is kept there in settings.ini, and
-/// must be what it was. Collective. @throws CollectiveError(input) naming the first setting that differs; (io).
-void open_tile_directory(const Communicator& comm, const TilePlan& plan, const std::string& settings);
+/// must be what it was. Returns, on rank 0, the directories made (kept_settings.hpp). Collective.
+/// @throws CollectiveError(input) naming the first setting that differs; (io).
+std::vector<std::string> open_tile_directory(const Communicator& comm, const TilePlan& plan,
+                                             const std::string& settings);
 
 /// The tiles that are not there yet, those of another size or checksum than they should have among them. Collective.
 [[nodiscard]] std::vector<TileJob> missing_tiles(const Communicator& comm, const TilePlan& plan);
@@ -48,6 +50,6 @@ void make_tiles(const Problem& problem, const TilePlan& plan, const std::vector<
 
 /// Removes the directory with all that open_tile_directory and make_tiles put there. Local; what cannot be removed
 /// stays.
-void remove_tiles(const TilePlan& plan);
+void remove_tiles(const TilePlan& plan, const std::vector<std::string>& made);
 
 }  // namespace stepwise

@@ -66,9 +66,6 @@ Option measured_option(std::string name, std::string metavar, std::string help, 
   return auto_option(std::move(name), std::move(metavar), std::move(help), target, 1e-6, 1e12);
 }
 
-/// As many entries at once as `seconds` are worth: kernels differ a millionfold.
-constexpr std::array<std::int64_t, 6> tile_sides{1, 4, 16, 64, 256, 512};
-
 Samples random_samples(std::int64_t features, std::int64_t count, bool two_kinds) {
   std::vector<double> data(static_cast<std::size_t>(features * count));
   for (std::int64_t i = 0; i < count; ++i) {
@@ -78,6 +75,33 @@ Samples random_samples(std::int64_t features, std::int64_t count, bool two_kinds
     if (two_kinds) x[0] = static_cast<double>(i % 2);
   }
   return make_samples(features, std::move(data));
+}
+
+/// The first training samples, or random numbers in their place where only their shape is known.
+Samples probe_samples(const Problem& problem, std::int64_t count) {
+  const auto* arrays = std::get_if<ArrayPairs>(&problem.pairs);
+  if (arrays != nullptr && arrays->path.empty()) {
+    return random_samples(problem.features, count, std::holds_alternative<MultimodalKernel>(problem.kernel));
+  }
+  return load_range(problem, {0, std::min(count, problem.samples)});
+}
+
+/// How long a tile takes when every thread evaluates one: the best of a few, since another process may have had the
+/// core for a moment, unless that would take more than `limit`.
+double tile_seconds(const Kernel& kernel, const Samples& samples, Range rows, Range cols, double limit) {
+  constexpr int enough_times = 3;
+  double fastest = std::numeric_limits<double>::infinity();
+  const Stopwatch all;
+  for (int times = 0; times == 0 || (times < enough_times && all.seconds() < limit); ++times) {
+    const Stopwatch one;
+#pragma omp parallel
+    {
+      std::vector<double> tile(static_cast<std::size_t>(rows.size() * cols.size()));
+      evaluate(kernel, samples, rows, samples, cols, {tile.data(), rows.size(), cols.size(), rows.size()});
+    }
+    fastest = std::min(fastest, one.seconds());
+  }
+  return fastest;
 }
 
 }  // namespace
@@ -144,33 +168,32 @@ Machine measure_machine(const Communicator& comm, double seconds) {
   return machine;
 }
 
-double measure_entry(const Communicator& comm, const Kernel& kernel, std::int64_t features, const Machine& machine,
-                     double seconds) {
-  if (std::holds_alternative<PrecomputedKernel>(kernel)) return 100;  // of reading: a few numbers are moved
-  const std::int64_t most_numbers = long_enough(seconds) ? 4'000'000 : 500'000;
-  const double cost = attempt(comm, [&] {
+double entry_seconds(const Problem& problem) {
+  constexpr double budget = 0.2;  // seconds
+  constexpr std::int64_t most_numbers = 500'000;
+  // Convolutional kernels evaluate eight columns together, and each group of eight samples with itself.
+  constexpr std::int64_t least_cols = 8;
+  constexpr std::int64_t largest = 512;
+  const double seconds = attempt(problem.comm, [&] {
+    const Samples samples = probe_samples(problem, std::clamp(most_numbers / problem.features, least_cols, largest));
     double per_entry = 0;
-    for (const std::int64_t side : tile_sides) {
-      const auto entries = static_cast<double>(side * side);
-      if (side > tile_sides.front() && (side * features > most_numbers || per_entry * entries > seconds)) break;
-      const Samples samples = random_samples(features, side, std::holds_alternative<MultimodalKernel>(kernel));
-      // The best of a few, as above.
-      double fastest = std::numeric_limits<double>::infinity();
-      const Stopwatch all;
-      do {
-        const Stopwatch one;
-#pragma omp parallel
-        {
-          std::vector<double> tile(static_cast<std::size_t>(side * side));
-          evaluate(kernel, samples, {0, side}, samples, {0, side}, {tile.data(), side, side, side});
-        }
-        fastest = std::min(fastest, one.seconds());
-      } while (all.seconds() < seconds / static_cast<double>(tile_sides.size()));
-      per_entry = fastest / entries;
+    const Stopwatch all;
+    for (std::int64_t side = least_cols; side == least_cols || side <= samples.count; side *= 2) {
+      const std::int64_t cols = std::min(side, samples.count);
+      const Range rows{0, std::min(side / 2, samples.count)};
+      const double tile =
+          tile_seconds(problem.kernel, samples, rows, {samples.count - cols, samples.count}, budget / 3);
+      per_entry = tile / static_cast<double>(rows.size() * cols);
+      if (all.seconds() > budget / 4) break;  // the next tile is four times as large
     }
-    return per_entry * machine.flops_per_core;
+    return per_entry;
   });
-  return mean(comm, cost);
+  return mean(problem.comm, seconds);
+}
+
+double measure_entry(const Problem& problem, const Machine& machine) {
+  if (std::holds_alternative<PrecomputedKernel>(problem.kernel)) return 100;  // of reading: a few numbers are moved
+  return entry_seconds(problem) * machine.flops_per_core;
 }
 
 std::vector<Machine> described_machines(const MachineConfig& c, const Machine& here) {

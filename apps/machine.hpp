@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "problem.hpp"
 #include "stepwise/cli/options.hpp"
 #include "stepwise/dist/communicator.hpp"
-#include "stepwise/kernel/kernel.hpp"
 #include "stepwise/theory/estimate.hpp"
 
 namespace stepwise {
@@ -36,10 +36,14 @@ struct MachineConfig {
 /// about `seconds`. Collective.
 [[nodiscard]] Machine measure_machine(const Communicator& comm, double seconds);
 
-/// What one entry of the kernel matrix costs a core, in flops of a large matrix product at the speed measured before:
-/// by evaluating tiles of random samples for about `seconds`. Collective; the mean over the ranks.
-[[nodiscard]] double measure_entry(const Communicator& comm, const Kernel& kernel, std::int64_t features,
-                                   const Machine& machine, double seconds);
+/// Seconds that a core needs for one entry of the kernel matrix: by tiles of the first samples, larger and larger,
+/// since what is done once for a sample or a group of rows counts less and less; about 0.2 s, more only where eight
+/// entries take more. Collective; the mean over the ranks. Memory per rank: eight samples or 4 MB, and a tile for each
+/// thread.
+[[nodiscard]] double entry_seconds(const Problem& problem);
+
+/// The same in flops of a large matrix product at the speed measured before. Collective.
+[[nodiscard]] double measure_entry(const Problem& problem, const Machine& machine);
 
 /// The machine to plan for, and every way to divide its cores among ranks and threads that is to be considered.
 [[nodiscard]] std::vector<Machine> described_machines(const MachineConfig& config, const Machine& here);

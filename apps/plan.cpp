@@ -7,6 +7,10 @@
 #include <charconv>
 #include <cmath>
 
+#include "checkpoint.hpp"
+#include "complete.hpp"
+#include "open_data.hpp"
+#include "solve.hpp"
 #include "solve_plan.hpp"
 #include "stepwise/core/memory.hpp"
 #include "stepwise/dist/agree.hpp"
@@ -73,14 +77,8 @@ PairSource describe_data(SolveConfig& config, const std::string& shape) {
     config.views.crop = 0;
     return pairs;
   }
-  if (config.data.source == "cifar10" && config.data.pairs) {  // as large as the synthetic images
-    SolveConfig same = config;
-    same.data.source = "synthetic";
-    same.data.path.clear();
-    PairSource pairs = open_pairs(same);
-    config.data = {config.data.source, config.data.path, same.data.pairs, same.data.test, same.data.standardize, false};
-    config.views = same.views;
-    return pairs;
+  if (const auto set = image_set_called(config.data.source); set && config.data.pairs) {
+    return draw_pairs(config, usual_shape(*set));
   }
   try {
     return open_pairs(config);
@@ -250,19 +248,33 @@ std::vector<Option> plan_options(PlanConfig& config, SolveConfig& solve) {
 Estimate estimate_run(const Problem& problem, const std::string& method) {
   const Communicator& comm = problem.comm;
   const Machine here = measure_machine(comm, run_measurement);
-  const double entry = measure_entry(comm, problem.kernel, problem.features, here, run_measurement);
-  return estimate(job_of(problem.config, method, size_of(problem, entry), problem.grid->shape()), here);
+  const ProblemSize size = size_of(problem, measure_entry(problem, here));
+  return estimate(job_of(problem.config, method, size, problem.grid->shape()), here);
 }
 
-void dry_run(const Communicator& comm, SolveConfig config) {
-  check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
+void dry_run(const Communicator& comm, SolveConfig config, const RunConfig& run) {
+  const auto check = [&] {
+    check_output(comm, config.output, config.force, {config.data.path, config.kernel.path, config.kernel.test_path});
+  };
+  if (run.restart.empty()) check();
   const PairSource pairs = attempt(comm, [&] { return open_pairs(config); });
   const Problem problem = pose(comm, config, pairs);
   const std::string method = choose_method(config, problem.samples, problem.features);
-  check_memory(comm, config, method, problem.layout, problem.features);
+  check_problem(problem, method);
+  // The checksum reads all samples.
+  const bool kept = !run.restart.empty() || !run.checkpoint.empty();
+  const std::string checksum = kept ? inputs_checksum(comm, pairs) : "";
+  if (!run.restart.empty()) {
+    if (is_complete(comm, config, checksum)) {
+      if (comm.rank() == 0) fmt::print("{} is there already, with these settings: nothing to do\n", config.output);
+      return;
+    }
+    check();
+  }
+  check_room(comm, config.output, saved_bytes(config, problem.samples));
+  check_checkpoint(comm, run, config.output, problem_settings(config, method, problem.convention, checksum));
   const Machine here = measure_machine(comm, plan_measurement);
-  const ProblemSize size =
-      size_of(problem, measure_entry(comm, problem.kernel, problem.features, here, plan_measurement));
+  const ProblemSize size = size_of(problem, measure_entry(problem, here));
   const Way way = consider(config, method, config.kernel.storage, size, here);
   if (comm.rank() != 0) return;
   fmt::print("{}{}\n{}\nestimated {}, largest number of samples that fits {}\nnothing was computed (--dry-run)\n",
@@ -277,8 +289,7 @@ void plan(const Communicator& comm, SolveConfig config, const PlanConfig& wanted
   const Problem problem = pose(comm, config, pairs);
   config.solver.grid = given.solver.grid;
   const Machine here = measure_machine(comm, plan_measurement);
-  const ProblemSize size =
-      size_of(problem, measure_entry(comm, problem.kernel, problem.features, here, plan_measurement));
+  const ProblemSize size = size_of(problem, measure_entry(problem, here));
   std::vector<Way> ways;
   attempt(comm, [&] {
     for (const auto& [method, storage] : candidates(config, problem)) {

@@ -8,7 +8,7 @@
 namespace stepwise {
 
 Attributes run_attributes(const Communicator& comm, const RunRecord& record) {
-  Attributes attributes{{"schema_name", record.schema}, {"schema_version", "1.0"}};
+  Attributes attributes{{"schema_name", record.schema}, {"schema_version", "1.1"}};
   for (auto& attribute : build_attributes()) attributes.push_back(std::move(attribute));
   attributes.insert(attributes.end(), {{"created", utc_now()},
                                        {"command_line", record.command},

@@ -71,6 +71,27 @@ FileLayout file_layout(const RunConfig& c) {
   return {c.compression, c.alignment, parse_hints(c.mpi_hints)};
 }
 
+namespace {
+
+std::vector<Option> log_options(RunConfig& c) {
+  return {
+      integer_option("stall-limit", "SECONDS",
+                     "end the job when a rank stands still for so long; when it is stopped after 20 s; 0: never",
+                     c.stall_limit, 0, 1'000'000),
+      choice_option("log-level", "the least important events that are told", c.log.level,
+                    {"error", "warning", "info", "debug"}),
+      text_option("log-file", "FILE", "append them to FILE; the terminal gets warnings and errors only", c.log.file),
+      choice_option("log-format", "text for people, or json: one event a line", c.log.format, {"text", "json"}),
+      text_option("summary-json", "FILE", "write how the run ended, whichever way, to FILE", c.summary),
+  };
+}
+
+void append(std::vector<Option>& options, std::vector<Option> more) {
+  options.insert(options.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+}  // namespace
+
 std::vector<Option> run_options(RunConfig& c) {
   std::vector<Option> options{
       text_option("checkpoint", "DIR",
@@ -81,18 +102,16 @@ std::vector<Option> run_options(RunConfig& c) {
                   "time between two checkpoints; more where they take more than 5 % of it", c.checkpoint_interval, 0,
                   1e9),
       wall_time_option(c.max_walltime),
-      integer_option("stall-limit", "SECONDS",
-                     "end the job when a rank stands still for so long; when it is stopped after 20 s; 0: never",
-                     c.stall_limit, 0, 1'000'000),
-      choice_option("log-level", "the least important events that are told", c.log.level,
-                    {"error", "warning", "info", "debug"}),
-      text_option("log-file", "FILE", "append them to FILE; the terminal gets warnings and errors only", c.log.file),
-      choice_option("log-format", "text for people, or json: one event a line", c.log.format, {"text", "json"}),
-      text_option("summary-json", "FILE", "write how the run ended, whichever way, to FILE", c.summary),
-      flag_option("benchmark", "measure DGEMM for 0.3 s first, and compare each stage with it", c.benchmark),
   };
-  auto more = file_options(c);
-  options.insert(options.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  append(options, log_options(c));
+  options.push_back(
+      flag_option("benchmark", "measure DGEMM for 0.3 s first, and compare each stage with it", c.benchmark));
+  append(options, file_options(c));
+  return options;
+}
+
+std::vector<Option> with_log_options(std::vector<Option> options, RunConfig& config) {
+  append(options, log_options(config));
   return options;
 }
 

@@ -41,4 +41,7 @@ void check_consistency(const RunConfig& config);
 /// A command's options with these behind its general ones.
 [[nodiscard]] std::vector<Option> with_run_options(std::vector<Option> options, RunConfig& config);
 
+/// A command's options, none of them in a section, with those of logs alone, for commands that write no result.
+[[nodiscard]] std::vector<Option> with_log_options(std::vector<Option> options, RunConfig& config);
+
 }  // namespace stepwise

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "complete.hpp"
+#include "open_data.hpp"
 #include "precomputed.hpp"
 #include "size_limits.hpp"
 #include "stepwise/cli/time_limit.hpp"

@@ -31,7 +31,8 @@ void simulate_correlation(const Study& study) {
   const Problem& problem = *study.problem;
   const Communicator& comm = study.comm;
   const std::int64_t d = *config.problem.modes;
-  const ContrastiveModes modes = modes_of(study);
+  const FoundModes found = modes_of(study);
+  const ContrastiveModes& modes = found.modes;
   const Embedding final_embedding = training_embedding(modes, comm);
 
   // The untrained model, and what the theory makes of it.
@@ -48,6 +49,12 @@ void simulate_correlation(const Study& study) {
   const InitialCondition aligned = align_outputs(start.outputs, final_embedding, comm);
   const double stable = stable_rate(modes.gamma.front());
   const std::optional<double> rate = learning_rate(config, stable);
+  if (rate && *rate > stable) {
+    study.report.warn(
+        fmt::format("--training.rate {:.6g} is above the largest stable rate of the plain loss, 1 / (4 "
+                    "gamma_1) = {:.6g}: eigenvalues near 1 will not settle",
+                    *rate, stable));
+  }
   const Schedule schedule =
       attempt(comm, [&] { return make_schedule(config, final_embedding.gamma, aligned.s0, rate); });
   const Prediction prediction = predict(final_embedding.gamma, aligned, schedule, rate);
@@ -87,7 +94,8 @@ void simulate_correlation(const Study& study) {
   for (auto& part : {predicted_datasets(modes.gamma, prediction), start_datasets(start, d, problem.pairing.views)}) {
     datasets.insert(datasets.end(), part.begin(), part.end());
   }
-  const Record record = begin_record(study, d, std::move(datasets));
+  Record record = begin_record(study, d, std::move(datasets));
+  record.keep_before = [&] { study.checkpoint.keep(found.method, modes); };
   std::string text;
   const auto finish = [&](const std::vector<History>& histories) {
     Epilogue epilogue;

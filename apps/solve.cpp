@@ -8,6 +8,7 @@
 #include "checkpoint.hpp"
 #include "complete.hpp"
 #include "find_modes.hpp"
+#include "open_data.hpp"
 #include "plan.hpp"
 #include "precomputed.hpp"
 #include "problem.hpp"
@@ -115,6 +116,17 @@ void record(const SolveConfig& config, const SolveResult& result, Report& report
 
 }  // namespace
 
+void check_problem(const Problem& problem, const std::string& method) {
+  const SolveConfig& config = problem.config;
+  attempt(problem.comm, [&] { check_saving(config, method); });
+  const auto check = [&](const std::string& chosen, const std::string& purpose) {
+    check_sizes(config, chosen, problem.samples, problem.features, problem.grid->shape(), purpose);
+    check_memory(problem.comm, config, chosen, problem.layout, problem.features, purpose);
+  };
+  check(method, "");
+  if (config.solver.check) check(second_method(config, method), "--solver.check also solves by ");
+}
+
 void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, const std::string& command,
            Report& report) {
   TimeLimit limit(comm, comm.rank() == 0 ? wall_time(run) : std::nullopt);
@@ -126,15 +138,7 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
       report.stage("open data", 0, [&](const auto&) { return attempt(comm, [&] { return open_pairs(config); }); });
   Problem problem = pose(comm, config, pairs);
   const std::string method = choose_method(config, problem.samples, problem.features);
-  attempt(comm, [&] { check_saving(config, method); });
-  check_sizes(config, method, problem.samples, problem.features, problem.grid->shape());
-  check_memory(comm, config, method, problem.layout, problem.features);
-  if (config.solver.check) {
-    const std::string second = second_method(config, method);
-    const std::string purpose = "--solver.check also solves by ";
-    check_sizes(config, second, problem.samples, problem.features, problem.grid->shape(), purpose);
-    check_memory(comm, config, second, problem.layout, problem.features, purpose);
-  }
+  check_problem(problem, method);
   const std::string checksum = report.stage("checksum", 0, [&](const auto&) { return inputs_checksum(comm, pairs); });
   const bool complete = !run.restart.empty() && is_complete(comm, config, checksum);
   if (!run.restart.empty() && !complete) check();
@@ -147,6 +151,7 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
     return;
   }
   report.start(work_of(problem, method));
+  if (const std::string note = attempt(comm, [&] { return note_on_parts(config); }); !note.empty()) report.note(note);
   const Estimate expected = estimate_run(problem, method);
   report.log().write(
       {LogLevel::info,

@@ -1,19 +1,12 @@
 #include "solve_config.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <cmath>
 #include <iterator>
 #include <limits>
 
 #include "kernel_config.hpp"
-#include "kernel_formula.hpp"
-#include "precomputed.hpp"
 #include "stepwise/core/error.hpp"
-#include "stepwise/kernel/network_text.hpp"
 
 namespace stepwise {
 
@@ -38,13 +31,18 @@ std::vector<Option> output_options(SolveConfig& c) {
 
 std::vector<Option> data_options(SolveConfig& c) {
   return {
-      choice_option("data.source", "where positive pairs come from", c.data.source, {"synthetic", "cifar10", "hdf5"}),
-      text_option("data.path", "PATH", "directory of CIFAR-10 binary batches, or an HDF5 file with view_a and view_b",
+      choice_option("data.source", "where positive pairs come from", c.data.source,
+                    {"synthetic", "cifar10", "mnist", "stl10", "hdf5"}),
+      text_option("data.path", "PATH",
+                  "directory of CIFAR-10 or STL-10 binary files or MNIST idx files (plain or .gz), or one such file "
+                  "of images, or an HDF5 file with view_a and view_b",
                   c.data.path),
       auto_option("data.pairs", "N", "number of positive pairs n; auto: what all images give, 256 synthetic",
                   c.data.pairs, 1, most_samples),
-      auto_option("data.test", "N", "number of test samples to embed; auto: all in an hdf5 file, else 0", c.data.test,
-                  0, most_samples),
+      auto_option("data.test", "N",
+                  "number of test samples to embed, of images in one part those after the pairs; auto: all in an hdf5 "
+                  "file, else 0",
+                  c.data.test, 0, most_samples),
       auto_flag_option("data.standardize", "subtract mean, divide by deviation, per channel; auto: images only",
                        c.data.standardize),
       flag_option("data.multimodal", "hdf5: view_a and view_b are of two kinds, with kernels of their own (kernel-b.*)",
@@ -196,245 +194,6 @@ std::vector<Option> solve_options(SolveConfig& c) {
       std::find_if(options.begin(), options.end(), [](const Option& o) { return o.name.starts_with("solver."); });
   options.insert(end_of_kernel, std::make_move_iterator(twins.begin()), std::make_move_iterator(twins.end()));
   return options;
-}
-
-void check_consistency(const SolveConfig& c) {
-  if (c.output.empty()) fail(ExitCode::input, "--output is missing: name the result file, for example --output out.h5");
-  if (c.data.source != "synthetic" && c.data.path.empty()) {
-    fail(ExitCode::input, "--data.source {} needs --data.path", c.data.source);
-  }
-  if (c.data.source == "synthetic" && !c.data.path.empty()) {
-    fail(ExitCode::input, "--data.path {} is given, but --data.source is synthetic: choose cifar10 or hdf5",
-         c.data.path);
-  }
-  check_precomputed_options(c);
-  if (c.data.source == "hdf5" &&
-      (c.views.crop.value_or(0) != 0 || c.views.flip || c.views.noise != 0 || c.views.per_image != 1)) {
-    fail(ExitCode::input, "--views.* make views of images; --data.source hdf5 brings its own views, leave them out");
-  }
-  if (c.kernel.storage != "double" && c.solver.method != "auto" && c.solver.method != "krylov") {
-    fail(ExitCode::input, "--kernel.storage {} leaves no matrix to factor for --solver.method {}: choose krylov",
-         c.kernel.storage, c.solver.method);
-  }
-  check_saving(c, c.kernel.storage != "double" ? "krylov" : c.solver.method);
-  if (c.data.multimodal && c.data.source != "hdf5") {
-    fail(ExitCode::input, "--data.multimodal needs two kinds of data in a file: --data.source hdf5, not {}",
-         c.data.source);
-  }
-  if (c.data.multimodal && c.views.count.value_or(2) != 2) {
-    fail(ExitCode::input,
-         "--views.count is {}, but --data.multimodal is for one view of each of two modalities: leave it out",
-         *c.views.count);
-  }
-  if (!c.data.multimodal && !c.kernel_b.empty()) {
-    fail(ExitCode::input, "--kernel-b.{} is for view_b of --data.multimodal, which is not given: leave it out",
-         c.kernel_b.begin()->first);
-  }
-  if (c.kernel.random_features > 0 && !is_plain_kernel(c)) {
-    fail(ExitCode::input,
-         "--kernel.random-features {} stand for rbf and nngp alone, not for formulas, --kernel.normalise or "
-         "--data.multimodal: leave it out",
-         c.kernel.random_features);
-  }
-  if (c.solver.method == "primal" && !(c.kernel.type == "linear" && is_plain_kernel(c)) &&
-      c.kernel.random_features == 0) {
-    fail(ExitCode::input,
-         "--solver.method primal needs explicit features, which --kernel.type {} has not: choose linear, or "
-         "--kernel.random-features for rbf and nngp",
-         c.kernel.type);
-  }
-  const bool direct = c.solver.method != "auto" && c.solver.method != "krylov";
-  if (direct && !c.solver.check && (c.solver.warm_start.value_or(0) > 0 || c.solver.krylov_block > 0)) {
-    fail(ExitCode::input,
-         "--solver.warm-start and --solver.krylov-block are for krylov, not for --solver.method {}: leave "
-         "them out",
-         c.solver.method);
-  }
-  if (c.solver.method == "krylov" && !c.solver.check && c.solver.eigensolver != "auto") {
-    fail(ExitCode::input,
-         "--solver.eigensolver {} is for matrices, which --solver.method krylov has none of: leave it out",
-         c.solver.eigensolver);
-  }
-  if (!c.modes && (c.solver.method == "krylov" || c.kernel.storage != "double")) {
-    fail(ExitCode::input,
-         "--modes all is the whole spectrum, which --solver.method krylov does not find: choose cholesky, spectral or "
-         "primal, and --kernel.storage double");
-  }
-  if (!c.modes && c.data.test.value_or(0) > 0) {
-    fail(ExitCode::input, "--modes all finds no modes to embed --data.test {} samples with: leave it out",
-         *c.data.test);
-  }
-  if (!c.modes && c.solver.check) {
-    fail(ExitCode::input, "--solver.check compares modes, and --modes all finds none: give their number");
-  }
-  const bool finite = c.kernel.type == "empirical-ntk";
-  const bool network = uses_network(c);
-  if (!network && c.kernel.network != "auto") {
-    fail(ExitCode::input, "--kernel.network is given, but --kernel.type is {}: choose nngp, ntk or empirical-ntk",
-         c.kernel.type);
-  }
-  if (!network && c.convention != "neural-tangents") {
-    fail(ExitCode::input,
-         "--convention {} is about networks, but --kernel.type is {}: choose nngp, ntk or empirical-ntk", c.convention,
-         c.kernel.type);
-  }
-  const bool standard = c.kernel.parameterization == "standard";
-  if ((finite || standard) && c.kernel.width == 0) {
-    fail(ExitCode::input, "--kernel.{} needs --kernel.width, that of hidden layers, at least 1",
-         finite ? "type empirical-ntk" : "parameterization standard");
-  }
-  if (standard && !network) {
-    fail(ExitCode::input, "--kernel.parameterization standard is of networks, but --kernel.type is {}: leave it out",
-         c.kernel.type);
-  }
-  if (!finite && !standard && c.kernel.width > 0) {
-    fail(ExitCode::input,
-         "--kernel.width {} is for --kernel.type empirical-ntk or --kernel.parameterization standard: an infinite "
-         "network has none, leave it out",
-         c.kernel.width);
-  }
-  if (!finite && (c.kernel.networks != 1 || c.kernel.outputs != 1 || c.kernel.multi_output != "trace")) {
-    fail(ExitCode::input,
-         "--kernel.networks, --kernel.outputs and --kernel.multi-output are for --kernel.type empirical-ntk, not {}: "
-         "leave them out",
-         c.kernel.type);
-  }
-  if (finite && c.kernel.random_features > 0) {
-    fail(ExitCode::input,
-         "--kernel.random-features {} stand for rbf and nngp kernels, not for empirical-ntk: leave it out",
-         c.kernel.random_features);
-  }
-  if (c.kernel.parameterization == "standard" && c.convention != "neural-tangents") {
-    fail(ExitCode::input, "--convention {} has a parameterization of its own: leave --kernel.parameterization out",
-         c.convention);
-  }
-  if (c.solver.block_size % 2 != 0) {
-    fail(ExitCode::input, "--solver.block-size is {}, must be even: the two views of a pair stay in one block",
-         c.solver.block_size);
-  }
-}
-
-void check_saving(const SolveConfig& c, const std::string& method) {
-  if (method != "krylov" && method != "primal") return;
-  if (c.save.kernel) {
-    fail(ExitCode::input,
-         "--output.kernel saves the kernel matrix, which --solver.method {} does not hold: choose cholesky or "
-         "spectral, or make a file of it with stepwise kernel",
-         method);
-  }
-  if (c.save.eigenvectors) {
-    fail(ExitCode::input,
-         "--output.eigenvectors saves the dual vectors of every gamma, which --solver.method {} does not find: choose "
-         "cholesky or spectral",
-         method);
-  }
-}
-
-double saved_bytes(const SolveConfig& c, std::int64_t samples) {
-  const auto n = static_cast<double>(samples);
-  const double matrices = (c.save.kernel ? n : 0) + (c.save.eigenvectors ? n : 0);
-  return 8 * n * (matrices + 2 * static_cast<double>(c.modes.value_or(0)));  // dual, train
-}
-
-PairSource open_pairs(SolveConfig& c) {
-  if (c.kernel.type == "precomputed") return open_index_pairs(c);
-  if (c.data.multimodal) {
-    MultimodalPairs both =
-        open_multimodal_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0));
-    c.data.pairs = both.pairs;
-    c.data.test = std::max(both.tests[0], both.tests[1]);
-    c.data.standardize = c.data.standardize.value_or(false);
-    c.views.count = 2;
-    c.views.crop = 0;
-    return both;
-  }
-  if (c.data.source == "hdf5") {
-    ArrayPairs arrays = open_array_pairs(c.data.path, c.data.pairs.value_or(-1), c.data.test.value_or(c.modes ? -1 : 0),
-                                         c.views.count.value_or(-1));
-    c.views.count = arrays.views;
-    c.data.pairs = arrays.pairs;
-    c.data.test = arrays.tests;
-    c.data.standardize = c.data.standardize.value_or(false);
-    c.views.crop = 0;
-    return arrays;
-  }
-  c.data.test = c.data.test.value_or(0);
-  c.data.standardize = c.data.standardize.value_or(true);
-  c.views.crop = c.views.crop.value_or(20);
-  ImagePairs images;
-  c.views.count = c.views.count.value_or(2);
-  images.view_count = *c.views.count;
-  images.views = {*c.views.crop, c.views.flip, c.views.noise};
-  images.seed = static_cast<std::uint64_t>(c.seed);
-  images.per_image = c.views.per_image;
-  if (c.data.source == "cifar10") {
-    if (!c.data.pairs) c.data.pairs = images.per_image * count_cifar10(c.data.path, Cifar10Part::train);
-    images.pairs = *c.data.pairs;
-    images.train = read_cifar10(c.data.path, Cifar10Part::train, image_count(images));
-    if (*c.data.test > 0) {
-      images.test = read_cifar10(c.data.path, Cifar10Part::test, *c.data.test);
-    }
-  } else {
-    c.data.pairs = c.data.pairs.value_or(256);
-    images.train = DeadLeaves{.seed = images.seed, .first = 0};
-    images.test = DeadLeaves{.seed = images.seed, .first = std::int64_t{1} << 47};
-  }
-  images.pairs = *c.data.pairs;
-  images.tests = *c.data.test;
-  (void)view_shape(shape(images.train), images.views);  // refuses a crop that does not fit
-  return images;
-}
-
-namespace {
-
-Network make_network(const SolveConfig& c, const ImageShape& shape) {
-  NetworkDefaults defaults{.hidden = {c.kernel.weight_variance, c.kernel.bias_variance},
-                           .readout = {*c.kernel.readout_weight_variance, *c.kernel.readout_bias_variance}};
-  try {
-    defaults.activation = parse_activation(c.kernel.activation);
-  } catch (const Error& error) {
-    fail(ExitCode::input, "--kernel.activation {}", error.what());
-  }
-  if (c.kernel.activation == "leaky-relu") defaults.activation = Rectifier{c.kernel.slope};
-  Network network{c.kernel.type == "nngp" ? NetworkKernel::nngp : NetworkKernel::ntk, {}, shape};
-  try {
-    network.layers = parse_layers(c.kernel.network, defaults);
-  } catch (const Error& error) {
-    fail(ExitCode::input, "--kernel.network: {}", error.what());
-  }
-  validate(network);
-  if (c.kernel.parameterization == "standard") {
-    use_standard_parameterisation(network, c.kernel.width, shape.size());
-  }
-  constexpr std::array conventions{std::pair("neural-tangents", Convention::neural_tangents),
-                                   std::pair("cntk", Convention::cntk), std::pair("cntk-fixed", Convention::cntk_fixed),
-                                   std::pair("uci", Convention::uci), std::pair("scikit-ntk", Convention::scikit_ntk)};
-  for (const auto& [name, convention] : conventions) {
-    if (c.convention == name) use_convention(network, convention, shape.size());
-  }
-  return network;
-}
-
-}  // namespace
-
-Kernel make_kernel(SolveConfig& c, const ImageShape& shape) {
-  if (c.kernel.length_scale == 0) c.kernel.length_scale = std::sqrt(static_cast<double>(shape.size()));
-  c.kernel.readout_weight_variance = c.kernel.readout_weight_variance.value_or(c.kernel.weight_variance);
-  c.kernel.readout_bias_variance = c.kernel.readout_bias_variance.value_or(c.kernel.bias_variance);
-  const bool network = is_network_name(c.kernel.type);
-  if (network && c.kernel.network == "auto") c.kernel.network = fmt::format("fc-{}", c.kernel.depth);
-  Kernel kernel = LinearKernel{};
-  if (c.kernel.type == "polynomial") kernel = PolynomialKernel{c.kernel.degree, c.kernel.offset};
-  if (c.kernel.type == "rbf") kernel = RbfKernel{c.kernel.length_scale};
-  if (c.kernel.type == "laplace") kernel = LaplaceKernel{c.kernel.length_scale};
-  if (network) kernel = make_network(c, shape);
-  validate(kernel);
-  return kernel;
-}
-
-FiniteNetworks finite_networks(const SolveConfig& c, const Kernel& kernel) {
-  return {std::get<Network>(kernel), c.kernel.width, c.kernel.networks, c.kernel.outputs,
-          c.kernel.multi_output == "trace" ? MultiOutput::trace : MultiOutput::scalar};
 }
 
 GridShape grid_shape(const SolveConfig& c, int ranks) {

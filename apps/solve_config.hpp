@@ -104,9 +104,6 @@ void check_saving(const SolveConfig& config, const std::string& method);
 /// What the large datasets of the result take.
 [[nodiscard]] double saved_bytes(const SolveConfig& config, std::int64_t samples);
 
-/// Opens the data and replaces every "auto" about it by what it stands for. Local. @throws Error(input).
-[[nodiscard]] PairSource open_pairs(SolveConfig& config);
-
 /// The kernel that kernel.type names, for samples of this shape; for finite networks that of infinite ones. Replaces
 /// every "auto" about it. @throws Error(input).
 [[nodiscard]] Kernel make_kernel(SolveConfig& config, const ImageShape& shape);

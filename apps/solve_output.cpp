@@ -69,8 +69,9 @@ void write_data(ResultFile& file, const ResultOrigin& origin) {
     file.write({"/data/test_labels", "1", "class label of each test sample", {"/test_sample"}}, {test.size()}, test);
   }
   const auto standardisation = std::visit([](const auto& source) { return source.standardisation; }, origin.pairs);
+  file.write_names({"/data/axis", "1", "axis of a sample", {}}, "axis", {"channels", "height", "width"});
   const auto write_shape = [&](const std::string& name, const ImageShape& shape, const std::string& whose) {
-    file.write({"/data/" + name, "1", "channels, height and width of a sample " + whose, {""}}, {3},
+    file.write({"/data/" + name, "1", "channels, height and width of a sample " + whose, {"/data/axis"}}, {3},
                std::vector<std::int64_t>{shape.channels, shape.height, shape.width});
   };
   if (const auto* both = std::get_if<MultimodalPairs>(&origin.pairs)) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "matrix_config.hpp"
+#include "open_data.hpp"
 #include "stepwise/cli/options.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/theory/timescales.hpp"
@@ -39,21 +40,21 @@ StoredModel read_model(const Communicator& comm, InputFile& file, const std::str
                     .inputs_checksum = text_of(attributes, "inputs_checksum")};
   model.config = attempt(comm, [&] {
     if (text_of(attributes, "schema_name") != "stepwise-result") {
-      fail(ExitCode::input, "--model {}: is no result of stepwise solve", path);
+      fail(ExitCode::input, "{}: is no result of stepwise solve", path);
     }
     const std::string version = text_of(attributes, "schema_version");
     if (!version.starts_with("1.")) {
-      fail(ExitCode::input, "--model {}: has schema_version {}, this program reads 1.x", path, version);
+      fail(ExitCode::input, "{}: has schema_version {}, this program reads 1.x", path, version);
     }
     return stored_config(path, text_of(attributes, "configuration"));
   });
   if (!file.contains("/modes/dual")) {
     throw CollectiveError(ExitCode::input,
-                          fmt::format("--model {}: has no modes (--modes all finds none); solve for some", path));
+                          fmt::format("{}: has no modes (--modes all finds none); solve for some", path));
   }
   const std::vector<std::int64_t> shape = file.extents("/modes/dual");
   attempt(comm, [&] {
-    if (shape.size() != 2) fail(ExitCode::input, "--model {}: /modes/dual has {} dimensions", path, shape.size());
+    if (shape.size() != 2) fail(ExitCode::input, "{}: /modes/dual has {} dimensions", path, shape.size());
   });
   model.samples = shape[0];
   model.modes = shape[1];
@@ -134,7 +135,7 @@ EmbeddingWeights stored_weights(const Problem& problem, InputFile& file, const S
   std::vector<double> factors;
   attempt(problem.comm, [&] {
     if (std::ssize(gamma) < model.modes || (time && std::ssize(s0) != model.modes)) {
-      fail(ExitCode::input, "--model {}: has {} dual vectors, but gamma or s0 of fewer", model.path, model.modes);
+      fail(ExitCode::input, "{}: has {} dual vectors, but gamma or s0 of fewer", model.path, model.modes);
     }
     for (std::size_t j = 0; j < static_cast<std::size_t>(model.modes); ++j) {
       factors.push_back(time ? singular_value(gamma[j], s0[j], *time) : 1 / std::sqrt(gamma[j]));
@@ -149,7 +150,7 @@ EmbeddingWeights stored_weights(const Problem& problem, InputFile& file, const S
   }
   attempt(problem.comm, [&] {
     if (std::ssize(result.offsets) != problem.centring->kinds) {
-      fail(ExitCode::input, "--model {}: has a centred kernel, but no /modes/offset", model.path);
+      fail(ExitCode::input, "{}: has a centred kernel, but no /modes/offset", model.path);
     }
   });
   return result;

@@ -9,13 +9,13 @@
 
 namespace stepwise {
 
-ContrastiveModes modes_of(const Study& study) {
+FoundModes modes_of(const Study& study) {
   const Problem& problem = *study.problem;
-  if (auto found = study.checkpoint.modes(problem.grid, problem.layout.rows.block)) return std::move(found->modes);
-  std::string method = study.method;
-  ContrastiveModes modes = find_modes(problem, method, study.report, &study.checkpoint);
-  study.checkpoint.keep_if_due(method, modes);
-  return modes;
+  if (auto found = study.checkpoint.modes(problem.grid, problem.layout.rows.block)) return std::move(*found);
+  FoundModes found{study.method, {}};
+  found.modes = find_modes(problem, found.method, study.report, &study.checkpoint);
+  study.checkpoint.keep_if_due(found.method, found.modes);
+  return found;
 }
 
 Record begin_record(const Study& study, std::int64_t outputs, std::vector<FixedDataset> datasets) {

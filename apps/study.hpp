@@ -6,7 +6,6 @@
 #include "problem.hpp"
 #include "simulate_config.hpp"
 #include "stepwise/cli/report.hpp"
-#include "stepwise/theory/contrastive.hpp"
 #include "training_run.hpp"
 
 namespace stepwise {
@@ -25,7 +24,7 @@ struct Study {
 };
 
 /// The modes that the theory predicts from. Collective. @throws CollectiveError, (stopped) among them.
-[[nodiscard]] ContrastiveModes modes_of(const Study& study);
+[[nodiscard]] FoundModes modes_of(const Study& study);
 
 /// A file with the attributes of every simulation and these datasets. Collective.
 [[nodiscard]] Record begin_record(const Study& study, std::int64_t outputs, std::vector<FixedDataset> datasets);

@@ -129,6 +129,8 @@ class TrainingRun {
   }
 
   void keep() {
+    if (record_.keep_before && !kept_) record_.keep_before();
+    kept_ = true;
     file_.sync();
     checkpoint_.keep(state_name, [&](CheckpointWriter& writer) {
       writer.counts("/place", std::vector<std::int64_t>{place_.simulation, place_.record});
@@ -218,9 +220,10 @@ class TrainingRun {
       return std::count_if(begin, end, [](double l) { return l >= 0.5; });
     };
     const auto d = static_cast<std::ptrdiff_t>(measured.lambda.size());
-    const std::int64_t before = history.time.empty() ? 0 : learned(history.lambda.end() - d, history.lambda.end());
+    if (history.time.empty()) most_learned_ = 0;
     const std::int64_t after = learned(measured.lambda.begin(), measured.lambda.end());
-    if (after <= before) return;
+    if (after <= most_learned_) return;
+    most_learned_ = after;
     report_.log().write({LogLevel::info,
                          "learned",
                          fmt::format("{} of {} modes learned at step {}, time {:.5g}; loss {:.5g}", after, d, now.step,
@@ -251,6 +254,8 @@ class TrainingRun {
   Report& report_;
   Place place_;
   SeriesFile file_;
+  bool kept_ = false;
+  std::int64_t most_learned_ = 0;  // modes, by the present simulation
 };
 
 }  // namespace

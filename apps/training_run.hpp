@@ -82,6 +82,8 @@ struct Record {
   bool force = false;
   SeriesLayout layout;  ///< without series, but with the scales /mode, and of what is recorded
   std::int64_t outputs = 0;
+  /// What the schedule depends on and checkpoints need beside the model's state: called before the first one.
+  std::function<void()> keep_before = {};
 };
 
 /// Trains one simulation after the other, all on the same schedule, and records them in a file that can be read

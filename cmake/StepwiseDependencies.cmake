@@ -7,6 +7,7 @@ endif()
 find_package(MPI ${STEPWISE_REQUIREMENT} COMPONENTS CXX)
 find_package(OpenMP ${STEPWISE_REQUIREMENT} COMPONENTS CXX)
 find_package(fmt ${STEPWISE_REQUIREMENT})
+find_package(ZLIB ${STEPWISE_REQUIREMENT})
 find_package(Boost 1.74 ${STEPWISE_REQUIREMENT} COMPONENTS program_options)
 find_package(PkgConfig ${STEPWISE_REQUIREMENT})
 

@@ -28,6 +28,7 @@ FOREIGN = {
     "hdf5_hl.h": "stepwise::hdf5",
     "elpa/": "stepwise::elpa",
     "omp.h": "OpenMP::OpenMP_CXX",
+    "zlib.h": "ZLIB::ZLIB",
     "boost/program_options": "Boost::program_options",
     "boost/numeric/odeint": "Boost::headers",
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Draws a result file: the loss staircase, the modes being learned one by one, the spectrum of K_Gamma.
+"""Draws what is in a file of `stepwise`.
 
-    plot.py RESULT.h5 [-o PICTURE.png|.pdf|.svg]      default: beside the result, as .png
+    plot.py FILE [FIGURE] [-o PICTURE.png|.pdf|.svg]      FIGURE: by default the first that the file has the data for
+    plot.py FILE --list                                   the figures that it has the data for
 """
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ import argparse
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 SYSTEM_PYTHON = "/usr/bin/python3"  # has Debian's packages, also where another python3 comes first in PATH
+SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def use_system_python(error: ImportError) -> None:
@@ -28,148 +29,68 @@ def use_system_python(error: ImportError) -> None:
 
 
 try:
-    import h5py
-    import numpy as np
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from stepwise_plots import FIGURES
+    from stepwise_plots.source import Refusal, open_result
 except ImportError as error:
     use_system_python(error)
 
-SUFFIXES = (".png", ".pdf", ".svg")
+
+def about(module) -> str:
+    return module.__doc__.strip().partition("\n")[0]
 
 
-@dataclass
-class Result:
-    pairs: int  # n
-    gamma: np.ndarray  # 2n or the largest of them, descending
-    tau: np.ndarray  # d
-    time: np.ndarray  # T
-    curves: np.ndarray  # T x d
-    loss: np.ndarray  # T
-    title: str
+def parser() -> argparse.ArgumentParser:
+    figures = "\n".join(f"  {name:12} {about(module)}" for name, module in FIGURES.items())
+    parser = argparse.ArgumentParser(prog="plot.py", description=__doc__, epilog="figures:\n" + figures,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("figure", nargs="?", choices=FIGURES, metavar="FIGURE")
+    parser.add_argument("-o", "--output", type=Path, help="picture to write; default: beside the file, as .png")
+    parser.add_argument("--list", action="store_true", help="list the figures that the file has the data for")
+    return parser
 
 
-def fail(message: str) -> None:
-    sys.exit(f"plot.py: {message}")
+def choose(file, wanted: str | None) -> str:
+    if wanted is None:
+        wanted = next((name for name, module in FIGURES.items() if not module.lacks(file)), None)
+        if wanted is None and "schema_name" in file.attrs:
+            raise Refusal(f"{file.filename}: a {file.attrs['schema_name']} file, which has nothing to draw")
+        if wanted is None:
+            raise Refusal(f"{file.filename}: not a file of stepwise with anything to draw")
+    elif lacking := FIGURES[wanted].lacks(file):
+        raise Refusal(f"{file.filename}: the figure {wanted} needs {lacking}")
+    return wanted
 
 
-def dataset(file: h5py.File, name: str, rank: int) -> h5py.Dataset:
-    item = file.get(name)
-    if not isinstance(item, h5py.Dataset) or item.ndim != rank or item.size == 0:
-        fail(f"{file.filename}: no dataset /{name} with {rank} dimension(s): is this a result of `stepwise solve`?")
-    return item
-
-
-def numbers(file: h5py.File, name: str, rank: int) -> np.ndarray:
-    values = dataset(file, name, rank)[()].astype(float)
-    if not np.isfinite(values).all():
-        fail(f"{file.filename}: /{name} holds nan or inf, which cannot be drawn")
-    return values
-
-
-def read(path: Path) -> Result:
-    if not path.is_file():
-        fail(f"{path}: no such file")
-    if not h5py.is_hdf5(path):
-        fail(f"{path}: not an HDF5 file")
-    with h5py.File(path, "r") as file:
-        if "timescales" not in file and "spectrum/sign_count" in file:
-            fail(f"{path}: made with --modes all, which finds no modes to draw; its gammas are in /spectrum/gamma")
-        gamma, tau = numbers(file, "spectrum/gamma", 1), numbers(file, "timescales/tau", 1)
-        time, loss = numbers(file, "dynamics/time", 1), numbers(file, "dynamics/loss", 1)
-        curves = numbers(file, "dynamics/lambda", 2)
-        pairs = dataset(file, "embeddings/train", 3).shape[1]
-    if curves.shape != (len(time), len(tau)) or loss.shape != time.shape:
-        fail(f"{path}: /dynamics/lambda is {curves.shape}, expected ({len(time)}, {len(tau)})")
-    modes = f"{len(tau)} mode" + ("s" if len(tau) > 1 else "")
-    return Result(pairs, gamma, tau, time, curves, loss, f"{path.name}: {pairs} positive pairs, {modes}")
-
-
-def time_limits(result: Result) -> tuple[float, float]:
-    """From well before the first step to a little after the last; logarithmic, so above zero."""
-    steps = result.tau[result.tau > 0]
-    positive = result.time[result.time > 0]
-    if len(positive) == 0:
-        fail("/dynamics/time has no positive time")
-    first = max(steps.min() / 3, positive[0]) if len(steps) else positive[0]
-    return min(first, positive[-1] / 2), positive[-1]
-
-
-def draw_loss(axes: plt.Axes, result: Result) -> None:
-    axes.plot(result.time, result.loss, color="black", linewidth=1.6, label="predicted loss $L(t)$")
-    for number, tau in enumerate(result.tau):
-        axes.axvline(tau, color="0.6", linewidth=0.7, linestyle=":", zorder=0,
-                     label=r"timescales $\tau_j$" if number == 0 else None)
-    axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.set_ylim(-0.03 * len(result.tau), 1.05 * max(result.loss.max(), 1))
-    axes.set_ylabel("loss $L$ (dimensionless)")
-    axes.legend(loc="lower left", frameon=False)  # the loss starts high and ends low: this corner is free
-
-
-def draw_modes(axes: plt.Axes, result: Result) -> None:
-    """Modes share the shape of their curve, so lightness, position and a number above tell them apart."""
-    count = result.curves.shape[1]
-    for mode in range(count):
-        shade = 0.75 * mode / max(count - 1, 1)
-        axes.plot(result.time, result.curves[:, mode], color=str(shade), linewidth=1.3,
-                  linestyle=("-", "--")[mode % 2])
-    low, high = np.log(time_limits(result))
-    last = -np.inf
-    for mode, tau in enumerate(result.tau):
-        place = (np.log(tau) - low) / (high - low) if tau > 0 else -1
-        if 0 <= place <= 1 and place - last > 0.03:  # labels must not touch
-            axes.annotate(str(mode + 1), (tau, 1.02), xycoords=("data", "axes fraction"), ha="center", fontsize=8)
-            last = place
-    axes.set_ylim(-0.03, 1.05)
-    axes.set_ylabel(r"eigenvalue $\lambda_j(t)$ of $C$ (dimensionless)")
-    axes.set_xlabel("time $t$ = learning rate × steps (1 / units of the kernel)")
-
-
-def draw_spectrum(axes: plt.Axes, result: Result) -> None:
-    count, gamma = len(result.tau), result.gamma
-    largest = np.abs(gamma).max()
-    # As the program counts modes: what is smaller is rounding.
-    floor = 100 * 2 * result.pairs * np.finfo(float).eps * largest
-    positive, negative = gamma[gamma > floor], -gamma[gamma < -floor][::-1]
-    axes.loglog(np.arange(1, len(positive) + 1), positive, color="0.55", linewidth=1.2, label=r"$\gamma_j > 0$")
-    if len(negative):
-        axes.loglog(np.arange(1, len(negative) + 1), negative, color="0.55", linewidth=1.2, linestyle="--",
-                    label=r"$|\gamma_j|$ of $\gamma_j < 0$, from the end")
-    axes.loglog(np.arange(1, count + 1), gamma[:count], "o", color="black", markersize=4,
-                label=f"modes 1 to {count}, solved for")
-    axes.set_xlabel("index $j$")
-    axes.set_ylabel(r"eigenvalue $\gamma_j$ of $K_\Gamma$ (units of the kernel)")
-    axes.legend(loc="lower left", frameon=False)
+def run(arguments: argparse.Namespace) -> str:
+    with open_result(arguments.file) as file:
+        if arguments.list:
+            return "\n".join(f"{name:12} {about(module)}" for name, module in FIGURES.items() if not module.lacks(file))
+        name = choose(file, arguments.figure)
+        extra = "" if arguments.figure is None else f"-{name}"
+        output = arguments.output or arguments.file.with_name(arguments.file.stem + extra + ".png")
+        if output.suffix.lower() not in SUFFIXES:
+            raise Refusal(f"{output}: the picture's name must end in {', '.join(SUFFIXES)}")
+        module = FIGURES[name]
+        figure = plt.figure(figsize=module.SIZE if hasattr(module, "SIZE") else module.size(file), layout="constrained")
+        module.draw(figure, file)
+    try:
+        figure.savefig(output)
+    except OSError as error:
+        raise Refusal(f"{output}: cannot write: {error.strerror}") from None
+    return f"plot.py: wrote {output}"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("result", type=Path)
-    parser.add_argument("-o", "--output", type=Path, help="picture to write")
-    arguments = parser.parse_args()
-    output = arguments.output or arguments.result.with_suffix(".png")
-    if output.suffix.lower() not in SUFFIXES:
-        fail(f"{output}: the picture's name must end in {', '.join(SUFFIXES)}")
-    result = read(arguments.result)
-
-    figure = plt.figure(figsize=(11, 6), layout="constrained")
-    grid = figure.add_gridspec(2, 2, width_ratios=(1.5, 1))
-    loss = figure.add_subplot(grid[0, 0])
-    modes = figure.add_subplot(grid[1, 0], sharex=loss)
-    draw_loss(loss, result)
-    draw_modes(modes, result)
-    loss.set_xscale("log")
-    loss.set_xlim(*time_limits(result))
-    loss.tick_params(labelbottom=False)
-    draw_spectrum(figure.add_subplot(grid[:, 1]), result)
-    figure.suptitle(result.title)
     try:
-        figure.savefig(output, dpi=150)
-    except OSError as error:
-        fail(f"{output}: cannot write: {error.strerror}")
-    print(f"plot.py: wrote {output}")
+        print(run(parser().parse_args()))
+    except Refusal as refusal:
+        print(f"plot.py: {refusal}", file=sys.stderr)
+        return 1
     return 0
 
 

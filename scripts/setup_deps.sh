@@ -9,11 +9,15 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build git pkg-config
   openmpi-bin libopenmpi-dev libscalapack-openmpi-dev libelpa-dev libhdf5-openmpi-dev
-  libopenblas-dev libopenblas-openmp-dev libboost-program-options-dev libboost-dev
-  libfmt-dev libgtest-dev libgmock-dev
+  libopenblas-dev libopenblas-openmp-dev libboost-program-options-dev libboost-dev libfmt-dev zlib1g-dev
+  libgtest-dev libgmock-dev
   python3-numpy python3-scipy python3-h5py python3-matplotlib
 )
-optional=(slurm-wlm munge) # the job scripts are tested under a SLURM of their own
+optional=(
+  slurm-wlm munge                             # the job scripts are tested under a SLURM of their own
+  python3-sklearn                             # probes are compared with it
+  python3-xarray python3-h5netcdf netcdf-bin  # results are opened as others open them
+)
 
 usage() { sed -n '2,6s/^# \{0,1\}//p' "$0"; }
 
@@ -41,6 +45,7 @@ missing_pieces() {
     pkg-config --exists scalapack || pkg-config --exists scalapack-openmpi || printf 'scalapack.pc (ScaLAPACK)\n'
     pkg-config --exists hdf5-openmpi || pkg-config --exists hdf5 || printf 'hdf5.pc (parallel HDF5)\n'
     pkg-config --exists openblas || pkg-config --exists blas || printf 'openblas.pc (OpenBLAS)\n'
+    pkg-config --exists zlib || printf 'zlib.pc (zlib)\n'
   fi
 }
 
@@ -79,8 +84,8 @@ To use builds of your own instead of packages:
   ELPA, ScaLAPACK, HDF5, OpenBLAS
                         export PKG_CONFIG_PATH=/path/to/elpa/lib/pkgconfig:/path/to/hdf5/lib/pkgconfig:...
                         (modules elpa, scalapack, hdf5, openblas; HDF5 built with --enable-parallel)
-  Boost, fmt, GoogleTest
-                        export CMAKE_PREFIX_PATH=/path/to/boost:/path/to/fmt:/path/to/gtest
+  Boost, fmt, zlib, GoogleTest
+                        export CMAKE_PREFIX_PATH=/path/to/boost:/path/to/fmt:/path/to/zlib:/path/to/gtest
                         (without GoogleTest: configure with -DSTEPWISE_TESTS=OFF)
   MPI                   put its mpicxx and mpirun first in PATH
   Python (tests, plots) any interpreter with numpy and h5py (matplotlib for plots): put it first in PATH

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 
 namespace stepwise {
@@ -43,7 +44,11 @@ std::string bash_command(const CommandText& command) {
   for (const auto& [action, options] : by_action) {
     if (!action.empty()) text += fmt::format("        {}) {} ;;\n", options, action);
   }
-  return text + "      esac\n      ;;\n";
+  text += "      esac\n";
+  if (std::ranges::any_of(command.options, &Option::positional)) {
+    text += "      [[ -n $words || $cur == -* ]] || { compopt -o default; return; }\n";
+  }
+  return text + "      ;;\n";
 }
 
 /// Inside single quotes, where a colon or a bracket would end what _arguments and _describe read.
@@ -112,6 +117,9 @@ std::string zsh_completion(const ProgramText& program) {
     names += fmt::format("    '{}:{}'\n", command.name, zsh_quoted(command.summary));
     cases += fmt::format("    {})\n      _arguments", command.name);
     for (const Option& option : all_options(command)) cases += " \\\n        " + zsh_argument(option);
+    for (const Option& option : command.options) {
+      if (option.positional) cases += fmt::format(" \\\n        ':{}:{}'", option.name, zsh_action(option));
+    }
     cases += "\n      ;;\n";
   }
   return fmt::format(

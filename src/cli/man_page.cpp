@@ -105,7 +105,7 @@ std::string settings(const ProgramText& program, std::size_t index) {
 }
 
 constexpr const char* synopsis = R"(.SH SYNOPSIS
-\fBstepwise\fR \fICOMMAND\fR [\fB\-\-\fISETTING VALUE\fR]...
+\fBstepwise\fR \fICOMMAND\fR [\fIFILE\fR]... [\fB\-\-\fISETTING VALUE\fR]...
 .br
 \fBmpirun \-n\fR \fIRANKS\fR \fBstepwise\fR \fICOMMAND\fR [\fB\-\-\fISETTING VALUE\fR]...
 .br
@@ -125,6 +125,9 @@ the one that made it, as its attribute \fIconfiguration\fR.
 .TP
 \fB0\fR
 done
+.TP
+\fB1\fR
+verify: something does not hold
 .TP
 \fB2\fR
 usage, configuration or input, also an output that exists already

@@ -78,6 +78,13 @@ Option text_option(std::string name, std::string metavar, std::string help, std:
           [&target] { return target; }};
 }
 
+Option positional_option(std::string name, std::string help, std::string& target) {
+  help += fmt::format("; --{} may be left out", name);
+  Option option = text_option(std::move(name), "FILE", std::move(help), target);
+  option.positional = true;
+  return option;
+}
+
 Option flag_option(std::string name, std::string help, bool& target) {
   return {std::move(name),
           "",

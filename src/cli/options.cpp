@@ -71,9 +71,30 @@ Option& find(const std::string& where, const std::string& name, std::vector<Opti
   return *found;
 }
 
+[[noreturn]] void refuse_word(const std::string& word, const std::vector<Option>& options) {
+  std::string names;
+  for (const Option& option : options) {
+    if (option.positional) names += (names.empty() ? "" : " and ") + ("--" + option.name);
+  }
+  fail(ExitCode::input, "stray word '{}' on the command line; settings are written --name value{}", word,
+       names.empty() ? "" : fmt::format(", only {} may go without a name, once each", names));
+}
+
+bool is_one_of(const std::string& word, const std::vector<std::string>& words) {
+  return std::ranges::find(words, word) != words.end();
+}
+
 /// People write "--flag", "--flag value" and "--flag=value"; this leaves the last. Other options must have a value.
-std::vector<std::string> join_flag_values(const std::vector<std::string>& arguments,
-                                          const std::vector<Option>& options) {
+/// Positional ones get their names.
+std::vector<std::string> with_names(const std::vector<std::string>& arguments, const std::vector<Option>& options) {
+  std::vector<std::string> positional;  // names of those that a word may still stand for
+  for (const Option& option : options) {
+    const auto given = [&](const std::string& word) {
+      return word == "--" + option.name || word.starts_with("--" + option.name + "=");
+    };
+    if (option.positional && std::ranges::none_of(arguments, given)) positional.push_back("--" + option.name);
+  }
+  const bool takes_words = std::ranges::any_of(options, &Option::positional);
   std::vector<std::string> joined;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& word = arguments[i];
@@ -86,9 +107,14 @@ std::vector<std::string> join_flag_values(const std::vector<std::string>& argume
       }
       joined.insert(joined.end(), {word, arguments[++i]});
     } else if (option != options.end()) {
-      const bool value_follows = has_next && !arguments[i + 1].starts_with("-");
+      const bool value_follows = has_next && !arguments[i + 1].starts_with("-") &&
+                                 (!takes_words || is_one_of(arguments[i + 1], option->words));
       joined.push_back(word + "=" + (value_follows ? arguments[++i] : "true"));
+    } else if (!word.starts_with("-") && !positional.empty()) {
+      joined.insert(joined.end(), {positional.front(), word});
+      positional.erase(positional.begin());
     } else {
+      if (takes_words && !word.starts_with("-")) refuse_word(word, options);
       joined.push_back(word);
     }
   }
@@ -108,7 +134,7 @@ po::variables_map parse_command_line(const std::vector<std::string>& arguments, 
   const po::positional_options_description no_words;
   po::variables_map settings;
   try {
-    po::store(po::command_line_parser(join_flag_values(arguments, options))
+    po::store(po::command_line_parser(with_names(arguments, options))
                   .options(description)
                   .positional(no_words)
                   .style(style)
@@ -128,7 +154,7 @@ po::variables_map parse_command_line(const std::vector<std::string>& arguments, 
       const bool is_value =
           i > 0 && arguments[i - 1].starts_with("--") && arguments[i - 1].find('=') == std::string::npos;
       if (!arguments[i].starts_with("-") && !is_value) {
-        fail(ExitCode::input, "stray word '{}' on the command line; settings are written --name value", arguments[i]);
+        refuse_word(arguments[i], options);
       }
     }
     fail(ExitCode::input, "stray word on the command line; settings are written --name value");

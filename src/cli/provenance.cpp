@@ -9,7 +9,10 @@
 
 #include "stepwise_version.hpp"
 
-extern "C" char* openblas_get_config();
+extern "C" {
+char* openblas_get_config();
+int openblas_get_parallel();
+}
 
 namespace stepwise {
 
@@ -55,6 +58,40 @@ Attributes build_attributes() {
           {"library_elpa", STEPWISE_ELPA_VERSION},
           {"library_hdf5", hdf5_version()},
           {"library_boost", BOOST_LIB_VERSION}};
+}
+
+namespace {
+
+std::string mpi_threads() {
+  int level = 0;
+  MPI_Query_thread(&level);
+  return level == MPI_THREAD_SINGLE       ? "single"
+         : level == MPI_THREAD_FUNNELED   ? "funneled"
+         : level == MPI_THREAD_SERIALIZED ? "serialized"
+                                          : "multiple";
+}
+
+std::string mpi_standard() {
+  int version = 0;
+  int subversion = 0;
+  MPI_Get_version(&version, &subversion);
+  return fmt::format("{}.{}", version, subversion);
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> installation() {
+  constexpr std::array threading{"no threads of its own", "threads of its own (pthreads)", "OpenMP's threads"};
+  const auto kind = static_cast<std::size_t>(openblas_get_parallel());
+  const bool deflate = H5Zfilter_avail(H5Z_FILTER_DEFLATE) > 0;
+  return {{"build", fmt::format("{}, flags {}", STEPWISE_BUILD, STEPWISE_FLAGS)},
+          {"MPI", fmt::format("{}, standard {}, threads {}", mpi_version(), mpi_standard(), mpi_threads())},
+          {"HDF5", fmt::format("{}, parallel, {} deflate", hdf5_version(), deflate ? "with" : "without")},
+          {"BLAS", fmt::format("{}; {}", openblas_get_config(),
+                               kind < threading.size() ? threading.at(kind) : "unknown threading")},
+          {"ScaLAPACK", STEPWISE_SCALAPACK_VERSION},
+          {"ELPA", STEPWISE_ELPA_VERSION},
+          {"Boost", BOOST_LIB_VERSION}};
 }
 
 }  // namespace stepwise

@@ -11,6 +11,14 @@
 namespace stepwise {
 namespace {
 
+/// Values with spaces, and empty ones, in quotes, as a command line would have them.
+Settings quoted(Settings settings) {
+  for (auto& [name, value] : settings) {
+    if (value.empty() || value.find_first_of(" ,\t") != std::string::npos) value = fmt::format("'{}'", value);
+  }
+  return settings;
+}
+
 std::string joined(const Settings& settings, const char* between, const char* behind) {
   std::string text;
   for (const auto& [name, value] : settings)
@@ -49,7 +57,7 @@ std::string header_text(const RunInfo& info, const Work& work) {
   }
   line("problem", work.problem);
   line("kernel", work.kernel);
-  line("settings", info.changed.empty() ? "as by default" : joined(info.changed, " ", ", "));
+  line("settings", info.changed.empty() ? "as by default" : joined(quoted(info.changed), " ", ", "));
   return text;
 }
 

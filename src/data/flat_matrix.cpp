@@ -51,10 +51,17 @@ void read_as(const ReadFile& file, const FlatMatrix& matrix, Range rows, Range c
 
 }  // namespace
 
-FlatMatrix open_npy_matrix(const std::string& path) {
-  const NpyHeader header = read_npy_header(path);
+FlatMatrix open_npy_matrix(const std::string& path, bool stacked) {
+  NpyHeader header = read_npy_header(path);
+  if (stacked && header.shape.size() == 3) {
+    if (header.fortran_order) {
+      fail(ExitCode::input, "{}: has three dimensions in Fortran order: save numpy.ascontiguousarray(array)", path);
+    }
+    header.shape = {header.shape[0] * header.shape[1], header.shape[2]};
+  }
   if (header.shape.size() != 2) {
-    fail(ExitCode::input, "{}: has {} dimensions, a matrix has two", path, header.shape.size());
+    fail(ExitCode::input, "{}: has {} dimensions, {}", path, header.shape.size(),
+         stacked ? "must be (samples, width) or (views, n, width)" : "a matrix has two");
   }
   if (header.type != "<f8" && header.type != "<f4") {
     fail(ExitCode::input, "{}: holds numbers of type '{}', must be '<f8' or '<f4': save array.astype('<f8')", path,

@@ -18,8 +18,9 @@ struct FlatMatrix {
   bool by_columns = false;
 };
 
-/// The matrix in a .npy file. @throws Error(input) when it is not a matrix of little-endian floats or doubles.
-[[nodiscard]] FlatMatrix open_npy_matrix(const std::string& path);
+/// The matrix in a .npy file, of two dimensions; with `stacked` also of three, the first two of which count rows.
+/// @throws Error(input) when it is not a matrix of little-endian floats or doubles.
+[[nodiscard]] FlatMatrix open_npy_matrix(const std::string& path, bool stacked = false);
 
 /// A file open for reading, until its last copy goes. Thread-safe.
 class ReadFile {

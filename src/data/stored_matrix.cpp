@@ -1,6 +1,8 @@
 #include "stepwise/data/stored_matrix.hpp"
 
-#include <array>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +15,7 @@
 #include "data/matrix_tiles.hpp"
 #include "data/number_dataset.hpp"
 #include "stepwise/core/error.hpp"
+#include "stepwise/data/npy.hpp"
 
 namespace stepwise {
 namespace {
@@ -36,23 +39,36 @@ StoredMatrix flat(const FlatMatrix& matrix, const std::string& name) {
       [file, matrix](Range rows, Range cols, MatrixView<double> out) { read_part(*file, matrix, rows, cols, out); }};
 }
 
-/// A part of a dataset through HDF5: whatever its layout and filters.
+/// A part of a dataset through HDF5: whatever its layout and filters. Of three dimensions the first two count rows.
 void read_selected(const NumberDataset& dataset, Range rows, Range cols, MatrixView<double> out) {
-  std::vector<double> by_rows(static_cast<std::size_t>(rows.size() * cols.size()));
-  {
-    const std::lock_guard lock(hdf5_mutex());
-    const std::string what = fmt::format("reading {} in {}", dataset.name, dataset.file);
-    const std::array start{static_cast<hsize_t>(rows.begin), static_cast<hsize_t>(cols.begin)};
-    const std::array count{static_cast<hsize_t>(rows.size()), static_cast<hsize_t>(cols.size())};
-    const h5::Handle stored(H5Dget_space(dataset.id), H5Sclose, what);
+  const std::lock_guard lock(hdf5_mutex());
+  const std::string what = fmt::format("reading {} in {}", dataset.name, dataset.file);
+  const h5::Handle stored(H5Dget_space(dataset.id), H5Sclose, what);
+  const bool stacked = dataset.dims.size() == 3;
+  const std::int64_t height = stacked ? static_cast<std::int64_t>(dataset.dims[1]) : rows.end;
+  std::vector<double> by_rows;
+  for (std::int64_t begin = rows.begin; begin < rows.end;) {
+    const std::int64_t end = std::min(rows.end, (begin / height + 1) * height);
+    std::vector<hsize_t> start{static_cast<hsize_t>(begin % height), static_cast<hsize_t>(cols.begin)};
+    std::vector<hsize_t> count{static_cast<hsize_t>(end - begin), static_cast<hsize_t>(cols.size())};
+    if (stacked) {
+      start.insert(start.begin(), static_cast<hsize_t>(begin / height));
+      count.insert(count.begin(), 1);
+    }
+    by_rows.resize(static_cast<std::size_t>((end - begin) * cols.size()));
     h5::check(H5Sselect_hyperslab(stored, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr), what);
-    const h5::Handle memory(H5Screate_simple(2, count.data(), nullptr), H5Sclose, what);
+    const auto numbers = static_cast<hsize_t>(by_rows.size());
+    const h5::Handle memory(H5Screate_simple(1, &numbers, nullptr), H5Sclose, what);
     h5::check(H5Dread(dataset.id, H5T_NATIVE_DOUBLE, memory, stored, H5P_DEFAULT, by_rows.data()), what);
+    const double* from = by_rows.data();
+    for (; begin < end; ++begin) {
+      for (std::int64_t j = 0; j < out.cols; ++j) out(begin - rows.begin, j) = *from++;
+    }
   }
-  const double* from = by_rows.data();
-  for (std::int64_t i = 0; i < out.rows; ++i) {
-    for (std::int64_t j = 0; j < out.cols; ++j) out(i, j) = *from++;
-  }
+}
+
+std::int64_t rows_of(const NumberDataset& dataset) {
+  return static_cast<std::int64_t>(dataset.dims.size() == 3 ? dataset.dims[0] * dataset.dims[1] : dataset.dims[0]);
 }
 
 /// A dataset whose numbers lie in the file one after the other needs no HDF5 to be read.
@@ -61,12 +77,8 @@ std::optional<FlatMatrix> as_flat(const NumberDataset& dataset, bool single, hid
   const h5::Handle properties(H5Dget_create_plist(dataset.id), H5Pclose, "asking for a dataset's layout");
   const haddr_t offset = H5Dget_offset(dataset.id);
   if (!native || H5Pget_layout(properties) != H5D_CONTIGUOUS || offset == HADDR_UNDEF) return std::nullopt;
-  return FlatMatrix{dataset.file,
-                    static_cast<std::int64_t>(offset),
-                    static_cast<std::int64_t>(dataset.dims[0]),
-                    static_cast<std::int64_t>(dataset.dims[1]),
-                    single,
-                    false};
+  const auto cols = static_cast<std::int64_t>(dataset.dims.back());
+  return FlatMatrix{dataset.file, static_cast<std::int64_t>(offset), rows_of(dataset), cols, single, false};
 }
 
 /// What `stepwise kernel` says about its file; other files say nothing.
@@ -81,17 +93,23 @@ void require_pairs_of_two(const h5::Handle& file, const std::string& path) {
   }
 }
 
-StoredMatrix open_dataset(const std::string& path, const std::string& name) {
-  const h5::Handle file = h5::open_for_reading(path);
-  require_pairs_of_two(file, path);
-  // Looking for a/b/c fails rather than answers where a/b is missing, so each step is looked for.
+/// Looking for a/b/c fails rather than answers where a/b is missing, so each step is looked for.
+bool contains(const h5::Handle& file, const std::string& path, const std::string& name) {
   for (auto slash = name.find('/', 1); slash != std::string::npos; slash = name.find('/', slash + 1)) {
-    if (!has_dataset(file, path, name.substr(0, slash))) fail(ExitCode::input, "{}: has no dataset {}", path, name);
+    if (!has_dataset(file, path, name.substr(0, slash))) return false;
   }
+  return has_dataset(file, path, name);
+}
+
+/// The dataset, of two dimensions or, where that is allowed, three.
+SampleRows open_dataset(const h5::Handle& file, const std::string& path, const std::string& name, bool stacked) {
+  if (!contains(file, path, name)) fail(ExitCode::input, "{}: has no dataset {}", path, name);
   auto dataset = std::make_shared<NumberDataset>(open_numbers(file, path, name));
   const std::string whole = fmt::format("{}:{}", path, name);
-  if (dataset->dims.size() != 2) {
-    fail(ExitCode::input, "{}: has shape {}, a matrix has two dimensions", whole, format_shape(dataset->dims));
+  const std::size_t dimensions = dataset->dims.size();
+  if (dimensions != 2 && !(stacked && dimensions == 3)) {
+    fail(ExitCode::input, "{}: has shape {}, {}", whole, format_shape(dataset->dims),
+         stacked ? "must be (samples, width) or (views, n, width)" : "a matrix has two dimensions");
   }
   const h5::Handle type(H5Dget_type(dataset->id), H5Tclose, "asking for a dataset's type");
   const std::size_t size = H5Tget_size(type);
@@ -99,16 +117,14 @@ StoredMatrix open_dataset(const std::string& path, const std::string& name) {
     fail(ExitCode::input, "{}: holds {} of {} bytes, must be float32 or float64: store array.astype('f8')", whole,
          dataset->floating ? "floating-point numbers" : "integers", size);
   }
+  const std::int64_t views = dimensions == 3 ? static_cast<std::int64_t>(dataset->dims[0]) : 0;
   const bool single = size == sizeof(float);
-  if (const auto matrix = as_flat(*dataset, single, type)) return flat(*matrix, whole);
-  return {whole,
-          static_cast<std::int64_t>(dataset->dims[0]),
-          static_cast<std::int64_t>(dataset->dims[1]),
-          single,
-          false,
-          [dataset](Range rows, Range cols, MatrixView<double> out) {
-            if (rows.size() > 0 && cols.size() > 0) read_selected(*dataset, rows, cols, out);
-          }};
+  if (const auto matrix = as_flat(*dataset, single, type)) return {flat(*matrix, whole), views};
+  return {{whole, rows_of(*dataset), static_cast<std::int64_t>(dataset->dims.back()), single, false,
+           [dataset](Range rows, Range cols, MatrixView<double> out) {
+             if (rows.size() > 0 && cols.size() > 0) read_selected(*dataset, rows, cols, out);
+           }},
+          views};
 }
 
 /// "FILE:/dataset" taken apart; no dataset where there is none or FILE:/dataset is itself the name of a file.
@@ -138,7 +154,9 @@ StoredMatrix open_matrix(const std::string& text, const std::string& default_dat
   std::error_code ignored;
   if (fs::is_directory(place.path, ignored)) return open_tiles(place.path, tiles);
   if (is_npy(place.path)) return flat(open_npy_matrix(place.path), place.path);
-  return open_dataset(place.path, place.dataset.empty() ? default_dataset : place.dataset);
+  const h5::Handle file = h5::open_for_reading(place.path);
+  require_pairs_of_two(file, place.path);
+  return open_dataset(file, place.path, place.dataset.empty() ? default_dataset : place.dataset, false).matrix;
 }
 
 constexpr const char* train_dataset = "/kernel/train";
@@ -182,6 +200,23 @@ std::optional<StoredMatrix> open_test_kernel(const std::string& path, const std:
          matrix.name, matrix.rows, matrix.cols, order);
   }
   return matrix;
+}
+
+SampleRows open_sample_rows(const std::string& path, const std::vector<std::string>& datasets) {
+  const Place place = place_of(path);
+  std::error_code ignored;
+  if (fs::is_directory(place.path, ignored)) fail(ExitCode::input, "{}: is a directory, not a file", place.path);
+  if (is_npy(place.path)) {
+    const std::vector<std::int64_t> shape = read_npy_header(place.path).shape;
+    return {flat(open_npy_matrix(place.path, true), place.path), shape.size() == 3 ? shape.front() : 0};
+  }
+  const h5::Handle file = h5::open_for_reading(place.path);
+  if (!place.dataset.empty()) return open_dataset(file, place.path, place.dataset, true);
+  for (const std::string& name : datasets) {
+    if (contains(file, place.path, name)) return open_dataset(file, place.path, name, true);
+  }
+  fail(ExitCode::input, "{}: has no dataset {}: name one, {}:/path/to/dataset", place.path, fmt::join(datasets, " or "),
+       place.path);
 }
 
 }  // namespace stepwise

@@ -2,38 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <bit>
-
-#include "stepwise/core/hash.hpp"
+#include "io/checksum.hpp"
 #include "stepwise/dist/agree.hpp"
 
 namespace stepwise {
 namespace {
-
-constexpr const char* checksum_name = "checksum";
-
-template <class T>
-std::uint64_t hash_all(std::span<const T> values) {
-  std::uint64_t total = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    total += place_hash(static_cast<std::int64_t>(i), std::bit_cast<std::uint64_t>(values[i]));
-  }
-  return total;
-}
 
 std::uint64_t over_ranks(const Communicator& comm, std::uint64_t part) {
   MPI_Allreduce(MPI_IN_PLACE, &part, 1, MPI_UINT64_T, MPI_SUM, comm.raw());
   return part;
 }
 
-std::uint64_t hash_rows(const Communicator& comm, std::int64_t first, MatrixView<const double> rows) {
-  std::uint64_t total = 0;
-  for (std::int64_t s = 0; s < rows.cols; ++s) {
-    for (std::int64_t j = 0; j < rows.rows; ++j) {
-      total += place_hash((first + s) * rows.rows + j, std::bit_cast<std::uint64_t>(rows(j, s)));
-    }
-  }
-  return over_ranks(comm, total);
+std::uint64_t hash_rows(const Communicator& comm, Range own, MatrixView<const double> rows) {
+  return over_ranks(comm, hash_slab(whole_rows(own, rows.rows, rows.stride), rows.rows, rows.data));
 }
 
 std::uint64_t hash_matrix(const DistMatrix& matrix) {
@@ -41,11 +22,21 @@ std::uint64_t hash_matrix(const DistMatrix& matrix) {
   std::uint64_t total = 0;
   for (std::int64_t j = 0; j < local.cols; ++j) {
     for (std::int64_t i = 0; i < local.rows; ++i) {
-      total += place_hash(matrix.global_row(i) * matrix.cols() + matrix.global_col(j),
-                          std::bit_cast<std::uint64_t>(local(i, j)));
+      total += place_hash(matrix.global_row(i) * matrix.cols() + matrix.global_col(j), bits_of(local(i, j)));
     }
   }
   return over_ranks(matrix.grid().comm(), total);
+}
+
+/// What cannot be opened nobody can go on from.
+InputFile open_kept(const Communicator& comm, const std::string& path) {
+  try {
+    return {comm, path};
+  } catch (const CollectiveError& error) {
+    if (error.code() != ExitCode::input) throw;
+    throw CollectiveError(error.code(),
+                          fmt::format("{}: the file is damaged; remove it to go on without it", error.what()));
+  }
 }
 
 DatasetInfo kept(const std::string& name) {
@@ -54,35 +45,26 @@ DatasetInfo kept(const std::string& name) {
 
 }  // namespace
 
-CheckpointWriter::CheckpointWriter(const Communicator& comm, const std::string& path)
-    : comm_(comm), file_(comm, path, true) {}
+CheckpointWriter::CheckpointWriter(const Communicator& comm, const std::string& path) : file_(comm, path, true) {}
 
 void CheckpointWriter::attributes(const Attributes& values) {
   file_.attributes("/", values);
 }
 
-void CheckpointWriter::add_checksum(const std::string& name, std::uint64_t checksum) {
-  file_.attributes(name, {{checksum_name, fmt::format("{:016x}", checksum)}});
-}
-
 void CheckpointWriter::numbers(const std::string& name, std::span<const double> values) {
   file_.write(kept(name), {values.size()}, values);
-  add_checksum(name, hash_all(values));
 }
 
 void CheckpointWriter::counts(const std::string& name, std::span<const std::int64_t> values) {
   file_.write(kept(name), {values.size()}, values);
-  add_checksum(name, hash_all(values));
 }
 
 void CheckpointWriter::rows(const std::string& name, std::int64_t samples, Range own, MatrixView<const double> values) {
   file_.write_rows(kept(name), samples, own, values);
-  add_checksum(name, hash_rows(comm_, own.begin, values));
 }
 
 void CheckpointWriter::matrix(const std::string& name, const DistMatrix& values) {
   file_.write_matrix(kept(name), values);
-  add_checksum(name, hash_matrix(values));
 }
 
 std::int64_t CheckpointWriter::commit() {
@@ -90,7 +72,7 @@ std::int64_t CheckpointWriter::commit() {
 }
 
 CheckpointReader::CheckpointReader(const Communicator& comm, const std::string& path)
-    : comm_(comm), path_(path), file_(comm, path) {}
+    : comm_(comm), path_(path), file_(open_kept(comm, path)) {}
 
 Attributes CheckpointReader::attributes() {
   return file_.attributes("/");
@@ -103,7 +85,8 @@ bool CheckpointReader::contains(const std::string& name) {
 void CheckpointReader::compare_checksum(const std::string& name, std::uint64_t checksum) {
   std::string written;
   for (const auto& [key, value] : file_.attributes(name)) {
-    if (const auto* text = std::get_if<std::string>(&value); text != nullptr && key == checksum_name) written = *text;
+    if (const auto* text = std::get_if<std::string>(&value); text != nullptr && key == checksum_attribute)
+      written = *text;
   }
   const std::string found = fmt::format("{:016x}", checksum);
   if (written == found) return;
@@ -115,19 +98,19 @@ void CheckpointReader::compare_checksum(const std::string& name, std::uint64_t c
 
 std::vector<double> CheckpointReader::numbers(const std::string& name) {
   std::vector<double> values = file_.numbers(name);
-  compare_checksum(name, hash_all(std::span<const double>(values)));
+  compare_checksum(name, hash_run(0, std::span<const double>(values)));
   return values;
 }
 
 std::vector<std::int64_t> CheckpointReader::counts(const std::string& name) {
   std::vector<std::int64_t> values = file_.integers(name);
-  compare_checksum(name, hash_all(std::span<const std::int64_t>(values)));
+  compare_checksum(name, hash_run(0, std::span<const std::int64_t>(values)));
   return values;
 }
 
 void CheckpointReader::rows(const std::string& name, Range own, MatrixView<double> into) {
   file_.read_rows(name, own, into);
-  compare_checksum(name, hash_rows(comm_, own.begin, into));
+  compare_checksum(name, hash_rows(comm_, own, into));
 }
 
 void CheckpointReader::matrix(const std::string& name, DistMatrix& into) {

@@ -44,6 +44,20 @@ void write_attribute(hid_t object, const std::string& name, const AttributeValue
   }
 }
 
+namespace {
+
+/// Puts a hard link to a scale into the group of a dataset that has it: readers that open one group (xarray, netCDF-4)
+/// see the coordinates too.
+void link_beside(hid_t file, const std::string& scale, const std::string& dataset) {
+  const std::string link = dataset.substr(0, dataset.rfind('/')) + scale.substr(scale.rfind('/'));
+  const htri_t found = H5Lexists(file, link.c_str(), H5P_DEFAULT);
+  h5::check(found, "looking for " + link);
+  if (found > 0) return;
+  h5::check(H5Lcreate_hard(file, scale.c_str(), file, link.c_str(), H5P_DEFAULT, H5P_DEFAULT), "linking " + link);
+}
+
+}  // namespace
+
 void describe(hid_t file, hid_t dataset, const DatasetInfo& info, const std::string* dimension) {
   if (!info.units.empty()) write_attribute(dataset, "units", info.units);
   write_attribute(dataset, "description", info.description);
@@ -52,6 +66,7 @@ void describe(hid_t file, hid_t dataset, const DatasetInfo& info, const std::str
     if (info.scales[i].empty()) continue;
     const h5::Handle scale(H5Dopen2(file, info.scales[i].c_str(), H5P_DEFAULT), H5Dclose, "opening " + info.scales[i]);
     h5::check(H5DSattach_scale(dataset, scale, i), "attaching " + info.scales[i] + " to " + info.path);
+    link_beside(file, info.scales[i], info.path);
   }
 }
 

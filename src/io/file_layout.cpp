@@ -1,8 +1,12 @@
 #include "stepwise/io/file_layout.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
+#include <initializer_list>
+#include <limits>
 #include <numeric>
+#include <string_view>
 
 namespace stepwise {
 namespace {
@@ -27,6 +31,31 @@ class Info {
   MPI_Info info_ = MPI_INFO_NULL;
 };
 
+/// The hints that the MPI standard reserves and ROMIO adds have values of a known kind; MPI would ignore others without
+/// a word. @throws Error(input).
+void check_hint(const std::string& key, const std::string& value) {
+  const auto among = [&key](std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), key) != names.end();
+  };
+  if (among({"striping_factor", "striping_unit", "cb_nodes", "cb_buffer_size", "cb_block_size", "ind_rd_buffer_size",
+             "ind_wr_buffer_size", "num_io_nodes", "nb_proc"})) {
+    std::int64_t number = 0;
+    const char* end = value.data() + value.size();
+    const auto [stop, error] = std::from_chars(value.data(), end, number);
+    constexpr std::int64_t largest = std::numeric_limits<int>::max();  // what MPI libraries read it into
+    if (error == std::errc() && stop == end && number >= 1 && number <= largest) return;
+    fail(ExitCode::input, "hint {} is '{}', must be a whole number from 1 to {}", key, value, largest);
+  }
+  if (among({"romio_cb_read", "romio_cb_write", "romio_ds_read", "romio_ds_write"})) {
+    if (value == "enable" || value == "disable" || value == "automatic") return;
+    fail(ExitCode::input, "hint {} is '{}', must be enable, disable or automatic", key, value);
+  }
+  if (among({"romio_no_indep_rw", "collective_buffering"})) {
+    if (value == "true" || value == "false") return;
+    fail(ExitCode::input, "hint {} is '{}', must be true or false", key, value);
+  }
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> parse_hints(const std::string& text) {
@@ -45,6 +74,7 @@ std::vector<std::pair<std::string, std::string>> parse_hints(const std::string& 
     }
     const auto same = [&](const auto& hint) { return hint.first == key; };
     if (std::any_of(hints.begin(), hints.end(), same)) fail(ExitCode::input, "hint {} is given twice", key);
+    check_hint(key, part.substr(equals + 1));
     hints.emplace_back(std::move(key), part.substr(equals + 1));
     begin = end + 1;
   }

@@ -228,6 +228,37 @@ void InputFile::read_rows(const std::string& name, Range own, MatrixView<double>
   bytes_ += sum(comm_, own.size()) * into.rows * static_cast<std::int64_t>(sizeof(double));
 }
 
+BlockVector InputFile::read_views(const std::string& name) {
+  expect_same(comm_, "views in " + name);
+  const h5::Handle dataset = open_reals(name, {any_extent, any_extent, any_extent});
+  const std::vector<std::int64_t> shape = shape_of(dataset);
+  const std::int64_t views = shape[0];
+  const std::int64_t width = shape[2];
+  BlockVector into = attempt(comm_, [&] {
+    if (product(shape) == 0) fail(ExitCode::input, "{}: {} holds no numbers", path_, name);
+    return make_block_vector(comm_, views * shape[1], width, views);
+  });
+  std::vector<double> part;
+  for (const Range& pairs : pieces(comm_, {into.range.begin / views, into.range.end / views}, width)) {
+    for (std::int64_t view = 0; view < views; ++view) {
+      const auto transfer = attempt(comm_, [&] {
+        part.resize(static_cast<std::size_t>(std::max<std::int64_t>(1, pairs.size() * width)));
+        return Transfer(dataset, view, pairs, width);
+      });
+      attempt(comm_, [&] {
+        h5::check(H5Dread(dataset, H5T_NATIVE_DOUBLE, transfer.memory, transfer.file, transfer.properties, part.data()),
+                  fmt::format("reading {} of {}", name, path_));
+      });
+      for (std::int64_t i = 0; i < pairs.size(); ++i) {
+        std::copy_n(part.data() + i * width, width,
+                    into.local().column(views * (pairs.begin + i) + view - into.range.begin));
+      }
+    }
+  }
+  bytes_ += product(shape) * static_cast<std::int64_t>(sizeof(double));
+  return into;
+}
+
 void InputFile::read_matrix(const std::string& name, DistMatrix& into, StackedViews views) {
   expect_same(comm_, fmt::format("{}: {} x {} in blocks of {}, views {} x {}", name, into.rows(), into.cols(),
                                  into.block(), views.rows, views.cols));

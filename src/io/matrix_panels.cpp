@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "io/checks.hpp"
+#include "io/checksum.hpp"
 #include "io/transfer.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/io/result_file.hpp"
@@ -29,9 +30,10 @@ void ResultFile::write_matrix(const DatasetInfo& info, const DistMatrix& matrix,
   attempt(comm_, [&] { check_stacked(info.path, matrix, views); });
   create(info, {static_cast<hsize_t>(matrix.rows()), static_cast<hsize_t>(matrix.cols())}, H5T_NATIVE_DOUBLE,
          {chunk_side(matrix.row_map(), views.rows), chunk_side(matrix.col_map(), views.cols)});
-  if (matrix.rows() == 0 || matrix.cols() == 0) return;
+  if (matrix.rows() == 0 || matrix.cols() == 0) return seal(info, 0);
   const h5::Handle dataset = open_created(info);
   const std::int64_t height = panel_height(matrix);
+  std::uint64_t hash = 0;
   for (std::int64_t begin = 0; begin < matrix.rows(); begin += height) {
     const Range rows{begin, std::min(begin + height, matrix.rows())};
     auto [panel, transfer] = attempt(comm_, [&] {
@@ -44,7 +46,9 @@ void ResultFile::write_matrix(const DatasetInfo& info, const DistMatrix& matrix,
       h5::check(H5Dwrite(dataset, H5T_NATIVE_DOUBLE, transfer.memory, transfer.file, transfer.properties, panel.data()),
                 "writing " + info.path);
     });
+    hash += hash_slab(panel.slab(), matrix.cols(), panel.data());
   }
+  seal(info, hash);
 }
 
 void ResultFile::write_rows(const DatasetInfo& info, std::int64_t samples, Range own, MatrixView<const double> values) {
@@ -53,7 +57,7 @@ void ResultFile::write_rows(const DatasetInfo& info, std::int64_t samples, Range
   const std::int64_t width = values.rows;
   create(info, {static_cast<hsize_t>(samples), static_cast<hsize_t>(width)}, H5T_NATIVE_DOUBLE,
          {rows_in_chunk(samples, width), static_cast<hsize_t>(width)});
-  if (samples == 0 || width == 0) return;
+  if (samples == 0 || width == 0) return seal(info, 0);
   const h5::Handle dataset = open_created(info);
   for (const Range& rows : pieces(comm_, own, width)) {
     const Transfer transfer = attempt(comm_, [&] { return Transfer(dataset, whole_rows(rows, width, values.stride)); });
@@ -63,6 +67,7 @@ void ResultFile::write_rows(const DatasetInfo& info, std::int64_t samples, Range
                 "writing " + info.path);
     });
   }
+  seal(info, hash_slab(whole_rows(own, width, values.stride), width, values.data));
 }
 
 }  // namespace stepwise

@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "io/checks.hpp"
+#include "io/checksum.hpp"
 #include "io/described.hpp"
 #include "io/output_name.hpp"
 #include "stepwise/core/index.hpp"
@@ -22,12 +23,14 @@
 
 namespace stepwise {
 
-/// The part of a dataset that this rank writes: one regular hyperslab, row-major in memory; no count: nothing.
+/// The part of a dataset that this rank writes: one regular hyperslab, row-major in memory; no count: nothing. And its
+/// part of the checksum, where there is one.
 struct ResultFile::Selection {
   std::vector<hsize_t> start;
   std::vector<hsize_t> stride;
   std::vector<hsize_t> count;
   std::vector<hsize_t> block;
+  std::optional<std::uint64_t> hash = {};
 };
 
 ResultFile::ResultFile(const Communicator& comm, std::string path, bool force, FileLayout layout)
@@ -120,6 +123,12 @@ void ResultFile::write_selection(const DatasetInfo& info, const std::vector<hsiz
     h5::check(H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE), "choosing collective transfer");
     h5::check(H5Dwrite(dataset, type, memory, space, transfer, data), "writing " + info.path);
   });
+  if (selection.hash) seal(info, *selection.hash);
+}
+
+void ResultFile::seal(const DatasetInfo& info, std::uint64_t part) {
+  MPI_Allreduce(MPI_IN_PLACE, &part, 1, MPI_UINT64_T, MPI_SUM, comm_.raw());
+  attributes(info.path, {{checksum_attribute, fmt::format("{:016x}", part)}});
 }
 
 void ResultFile::create(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type,
@@ -144,9 +153,10 @@ void ResultFile::write_replicated(const DatasetInfo& info, const std::vector<hsi
     }
   });
   Selection selection;
+  selection.hash = 0;
   if (comm_.rank() == 0) {
     const std::vector<hsize_t> ones(extents.size(), 1);
-    selection = {std::vector<hsize_t>(extents.size(), 0), ones, ones, extents};
+    selection = {std::vector<hsize_t>(extents.size(), 0), ones, ones, extents, hash_run(0, values)};
     for (const hsize_t extent : extents) {
       if (extent == 0) selection.count.clear();
     }
@@ -204,6 +214,18 @@ void ResultFile::write_samples(const DatasetInfo& info, const BlockVector& value
 
 namespace {
 
+/// Checksum of stacked views: this rank has `count` numbers of each, one view's `distance` behind the other's.
+std::uint64_t hash_views(const std::vector<double>& stacked, std::int64_t views, std::int64_t first,
+                         std::int64_t distance) {
+  const std::size_t count = stacked.size() / static_cast<std::size_t>(views);
+  std::uint64_t total = 0;
+  for (std::int64_t view = 0; view < views; ++view) {
+    total +=
+        hash_run(view * distance + first, std::span(stacked).subspan(static_cast<std::size_t>(view) * count, count));
+  }
+  return total;
+}
+
 /// Local part with all first views before all second views, and so on.
 std::vector<double> stack_views(const BlockVector& values, std::int64_t views) {
   std::vector<double> stacked;
@@ -229,6 +251,8 @@ void ResultFile::write_views(const DatasetInfo& info, const BlockVector& values,
   const auto all = static_cast<hsize_t>(views);
   Selection selection;
   if (size > 0) selection = {{0, begin, 0}, {1, 1, 1}, {1, 1, 1}, {all, size, width}};
+  selection.hash =
+      hash_views(stacked, views, values.range.begin / views * values.width, values.samples / views * values.width);
   write_selection(info, {all, pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr,
                   {1, rows_in_chunk(values.samples / views, values.width), width});
 }
@@ -243,6 +267,8 @@ void ResultFile::write_stacked_views(const DatasetInfo& info, const BlockVector&
   const auto all = static_cast<hsize_t>(views);
   Selection selection;
   if (size > 0) selection = {{begin, 0}, {pairs, 1}, {all, 1}, {size, width}};
+  selection.hash =
+      hash_views(stacked, views, values.range.begin / views * values.width, values.samples / views * values.width);
   write_selection(info, {all * pairs, width}, H5T_NATIVE_DOUBLE, stacked.data(), selection, nullptr,
                   {rows_in_chunk(values.samples / views, values.width), width});
 }

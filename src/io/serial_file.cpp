@@ -93,11 +93,21 @@ std::vector<hsize_t> chunk_of_records(const std::vector<hsize_t>& extents) {
   for (const hsize_t extent : extents) numbers *= std::max<hsize_t>(extent, 1);
   hsize_t room = numbers > small ? large : small;
   std::vector<hsize_t> chunk = with_records(std::numeric_limits<hsize_t>::max(), extents);
-  for (auto extent = chunk.rbegin(); extent != chunk.rend(); ++extent) {
-    *extent = std::clamp<hsize_t>(*extent, 1, room);
-    room = std::max<hsize_t>(room / *extent, 1);
+  for (std::size_t i = chunk.size(); i-- > 0;) {
+    chunk[i] = std::clamp<hsize_t>(chunk[i], 1, room);
+    room = std::max<hsize_t>(room / chunk[i], 1);
   }
   return chunk;
+}
+
+std::int64_t bytes_of(const FixedDataset& fixed) {
+  constexpr std::size_t header = 4096;
+  std::size_t bytes = sizeof(double);
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&fixed.values)) {
+    for (const std::string& line : *texts) bytes = std::max(bytes, line.size());
+  }
+  for (const hsize_t extent : fixed.extents) bytes *= extent;
+  return static_cast<std::int64_t>(bytes + header);
 }
 
 std::int64_t bytes_of_record(const std::vector<hsize_t>& extents, std::int64_t record) {
@@ -178,6 +188,20 @@ void write_part(hid_t dataset, hid_t type, const std::vector<hsize_t>& start, co
             "selecting part of a dataset");
   const h5::Handle memory = simple_space(count, count);
   h5::check(H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, data), "writing part of a dataset");
+}
+
+void append_entry(hid_t open, const SeriesDataset& dataset, hsize_t at, const DatasetValues& values) {
+  std::vector<hsize_t> shape{at + 1};
+  shape.insert(shape.end(), dataset.extents.begin(), dataset.extents.end());
+  h5::check(H5Dset_extent(open, shape.data()), "extending " + dataset.info.path);
+  std::vector<hsize_t> start(shape.size());
+  start[0] = at;
+  shape[0] = 1;
+  if (const auto* reals = std::get_if<std::vector<double>>(&values)) {
+    write_part(open, H5T_NATIVE_DOUBLE, start, shape, reals->data());
+  } else if (const auto* whole = std::get_if<std::vector<std::int64_t>>(&values)) {
+    write_part(open, H5T_NATIVE_INT64, start, shape, whole->data());
+  }
 }
 
 void replace_attributes(hid_t file, const std::string& object, const Attributes& values) {

@@ -23,6 +23,8 @@ namespace stepwise {
 /// that is larger.
 [[nodiscard]] std::vector<hsize_t> chunk_of_records(const std::vector<hsize_t>& extents);
 
+/// No less than a dataset takes.
+[[nodiscard]] std::int64_t bytes_of(const FixedDataset& fixed);
 /// How much longer the file becomes, at most, with this record, numbered from 0.
 [[nodiscard]] std::int64_t bytes_of_record(const std::vector<hsize_t>& extents, std::int64_t record);
 
@@ -40,6 +42,9 @@ void cut_growing(hid_t file, const SeriesDataset& dataset, std::int64_t records)
 /// Some entries, row-major.
 void write_part(hid_t dataset, hid_t type, const std::vector<hsize_t>& start, const std::vector<hsize_t>& count,
                 const void* data);
+
+/// Makes room for record `at`, and writes it where it is numbers that this process has.
+void append_entry(hid_t open, const SeriesDataset& dataset, hsize_t at, const DatasetValues& values);
 
 /// Attributes, in the place of those of the same name.
 void replace_attributes(hid_t file, const std::string& object, const Attributes& values);

@@ -72,35 +72,10 @@ void check_kind(const SeriesDataset& dataset, const DatasetValues& values) {
   }
 }
 
-void append_entry(hid_t open, const SeriesDataset& dataset, hsize_t at, const DatasetValues& values) {
-  std::vector<hsize_t> shape{at + 1};
-  shape.insert(shape.end(), dataset.extents.begin(), dataset.extents.end());
-  h5::check(H5Dset_extent(open, shape.data()), "extending " + dataset.info.path);
-  std::vector<hsize_t> start(shape.size());
-  start[0] = at;
-  shape[0] = 1;
-  if (const auto* reals = std::get_if<std::vector<double>>(&values)) {
-    write_part(open, H5T_NATIVE_DOUBLE, start, shape, reals->data());
-  } else if (const auto* whole = std::get_if<std::vector<std::int64_t>>(&values)) {
-    write_part(open, H5T_NATIVE_INT64, start, shape, whole->data());
-  }
-}
-
 std::int64_t size_of(hid_t file) {
   hsize_t bytes = 0;
   h5::check(H5Fget_filesize(file, &bytes), "asking for a file's length");
   return static_cast<std::int64_t>(bytes);
-}
-
-/// No less than a dataset takes.
-std::int64_t bytes_of(const FixedDataset& fixed) {
-  constexpr std::size_t header = 4096;
-  std::size_t bytes = sizeof(double);
-  if (const auto* texts = std::get_if<std::vector<std::string>>(&fixed.values)) {
-    for (const std::string& line : *texts) bytes = std::max(bytes, line.size());
-  }
-  for (const hsize_t extent : fixed.extents) bytes *= extent;
-  return static_cast<std::int64_t>(bytes + header);
 }
 
 std::string summary(const SeriesLayout& layout) {
@@ -224,10 +199,12 @@ void SeriesFile::start() {
 /// Before HDF5 writes anything: it does not survive a full disk. What is left after this is enough to close the file.
 void SeriesFile::take_room(std::int64_t bytes) {
   constexpr std::int64_t spare = std::int64_t{1} << 20;  // for metadata
+  const std::int64_t wanted = used_ + bytes + spare;
+  if (wanted > reserved_) {
+    reserve_beyond_end(path_, name_, wanted + spare);
+    reserved_ = wanted + spare;
+  }
   used_ += bytes;
-  if (used_ + spare <= reserved_) return;
-  reserve_beyond_end(path_, name_, used_ + 2 * spare);
-  reserved_ = used_ + 2 * spare;
 }
 
 void SeriesFile::check_values(const DatasetInfo& info, const std::vector<hsize_t>& extents,
@@ -244,7 +221,7 @@ void SeriesFile::check_values(const DatasetInfo& info, const std::vector<hsize_t
       fail(ExitCode::internal, "{}: samples of {} numbers for a shape of ({})", info.path, v.width,
            fmt::join(extents, ", "));
     }
-    check_count(info.path, extents, wanted, static_cast<hsize_t>(v.samples * v.width));
+    check_count(info.path, extents, wanted, static_cast<hsize_t>(v.samples) * static_cast<hsize_t>(v.width));
   });
   check_share(comm_, info.path, v.samples, v.width, v.range, views_of(extents),
               v.width * v.range.size() == std::ssize(v.data));
@@ -273,6 +250,10 @@ void SeriesFile::write_fixed(const std::vector<FixedDataset>& datasets) {
     check_values(fixed.info, fixed.extents, fixed.values);
     attempt_on_root(comm_, [&] {
       take_room(bytes_of(fixed));
+      // A run that was stopped and went on ends twice.
+      if (H5Lexists(file_, fixed.info.path.c_str(), H5P_DEFAULT) > 0) {
+        h5::check(H5Ldelete(file_, fixed.info.path.c_str(), H5P_DEFAULT), "replacing " + fixed.info.path);
+      }
       create_fixed(file_, fixed);
     });
     const auto* rows = std::get_if<const BlockVector*>(&fixed.values);

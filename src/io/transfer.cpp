@@ -63,8 +63,29 @@ Transfer::Transfer(hid_t dataset, const Slab& slab) {
     }
     select(memory, H5S_SELECT_SET, {0, height, 1, height}, {0, width, 1, width});
   }
+  prepare_collective();
+}
+
+void Transfer::prepare_collective() {
   properties = h5::Handle(H5Pcreate(H5P_DATASET_XFER), H5Pclose, "preparing a transfer");
   h5::check(H5Pset_dxpl_mpio(properties, H5FD_MPIO_COLLECTIVE), "choosing collective transfer");
+}
+
+Transfer::Transfer(hid_t dataset, std::int64_t layer, Range rows, std::int64_t width) {
+  const bool nothing = rows.size() == 0 || width == 0;
+  const std::array<hsize_t, 3> start{static_cast<hsize_t>(layer), static_cast<hsize_t>(rows.begin), 0};
+  const std::array<hsize_t, 3> count{1, static_cast<hsize_t>(rows.size()), static_cast<hsize_t>(width)};
+  const hsize_t numbers = nothing ? 1 : count[1] * count[2];
+  file = h5::Handle(H5Dget_space(dataset), H5Sclose, "asking for a shape");
+  memory = h5::Handle(H5Screate_simple(1, &numbers, nullptr), H5Sclose, "shaping memory");
+  if (nothing) {
+    h5::check(H5Sselect_none(file), "selecting nothing");
+    h5::check(H5Sselect_none(memory), "selecting nothing");
+  } else {
+    h5::check(H5Sselect_hyperslab(file, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr),
+              "selecting part of a dataset");
+  }
+  prepare_collective();
 }
 
 MatrixPanel::MatrixPanel(const DistMatrix& matrix, Range rows, StackedViews views) {

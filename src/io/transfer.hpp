@@ -28,9 +28,14 @@ struct Slab {
 /// What H5Dread and H5Dwrite want for it. @throws Error(io).
 struct Transfer {
   Transfer(hid_t dataset, const Slab& slab);
+  /// Of a three-dimensional dataset: some rows of layer `layer`, all `width` columns, contiguous in memory.
+  Transfer(hid_t dataset, std::int64_t layer, Range rows, std::int64_t width);
   h5::Handle file;
   h5::Handle memory;
   h5::Handle properties;
+
+ private:
+  void prepare_collective();
 };
 
 /// This rank's part of some rows of a block-cyclic matrix, row-major and in the order of the dataset.

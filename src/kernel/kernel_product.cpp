@@ -6,17 +6,17 @@
 #include <utility>
 
 #include "kernel/threads.hpp"
+#include "kernel/tile_product.hpp"
 #include "stepwise/core/stop.hpp"
 #include "stepwise/dist/agree.hpp"
-#include "stepwise/dist/gemm.hpp"
 #include "stepwise/kernel/tile_shape.hpp"
 
 namespace stepwise {
 namespace {
 
-// Stored tiles lie in strips of few rows, which BLAS multiplies with few vectors without packing them first.
-constexpr std::int64_t strip_rows = 64;  // divides the rows of every TileShape
-constexpr std::int64_t strip_cols = 256;
+// Stored tiles lie in strips of as many rows as tiles on the diagonal have. Multiplied 128 columns at a time they stay
+// in the second cache for both products, and BLAS multiplies them with few vectors without packing them first.
+constexpr std::int64_t strip_cols = 128;
 
 std::size_t numbers(std::int64_t rows, std::int64_t cols) {
   return static_cast<std::size_t>(rows * cols);
@@ -33,17 +33,17 @@ MPI_Datatype mpi_type<float>() {
   return MPI_FLOAT;
 }
 
-/// Memory of each thread, zeros at first. Collective to make.
+/// Memory of each thread, not filled.
 template <class T>
 class Buffers {
  public:
-  /// @throws CollectiveError(memory).
-  Buffers(const Communicator& comm, std::size_t size) : parts_(static_cast<std::size_t>(thread_count())) {
-    attempt(comm, [&] {
-      for (auto& part : parts_) part.resize(size);
-    });
+  explicit Buffers(std::size_t size) : parts_(static_cast<std::size_t>(thread_count())) {
+    for (auto& part : parts_) part = allocate_lines<T>(size);
   }
-  [[nodiscard]] T* mine() const { return parts_[static_cast<std::size_t>(thread_number())].data(); }
+  void clear(std::size_t size) {
+    for (auto& part : parts_) std::fill_n(part.get(), size, T{0});
+  }
+  [[nodiscard]] T* mine() const { return parts_[static_cast<std::size_t>(thread_number())].get(); }
   void add_to(std::vector<T>& sums) const {
     for (const auto& part : parts_) {
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += part[i];
@@ -51,8 +51,21 @@ class Buffers {
   }
 
  private:
-  mutable std::vector<std::vector<T>> parts_;
+  std::vector<CacheLines<T>> parts_;
 };
+
+/// out := in^T, in blocks that stay in the first cache.
+template <class From, class To>
+void transpose(MatrixView<From> in, MatrixView<To> out) {
+  constexpr std::int64_t block = 32;
+  for (std::int64_t row = 0; row < in.rows; row += block) {
+    for (std::int64_t col = 0; col < in.cols; col += block) {
+      for (std::int64_t i = row; i < std::min(row + block, in.rows); ++i) {
+        for (std::int64_t j = col; j < std::min(col + block, in.cols); ++j) out(j, i) = static_cast<To>(in(i, j));
+      }
+    }
+  }
+}
 
 /// Messages are counted in samples: numbers alone may be more than 2^31.
 template <class T>
@@ -106,6 +119,20 @@ struct KernelProduct<T>::Visitor {
   BasicSamples<T> guest;
   const BasicSamples<T>* samples = nullptr;  // this rank's own, or the guest
   std::vector<T> v;
+
+  /// Memory for as many samples, so that no later visitor needs more.
+  void reserve(std::int64_t most, std::int64_t width, std::int64_t features) {
+    v.reserve(numbers(most, width));
+    guest.data.reserve(numbers(features, most));
+    guest.squared_norms.reserve(features > 0 ? static_cast<std::size_t>(most) : 0);
+  }
+};
+
+/// What a product needs besides the vectors: of each thread, the sums for a visitor and a tile.
+template <class T>
+struct KernelProduct<T>::Workspace {
+  Buffers<T> returns;
+  Buffers<T> entries;
 };
 
 template <class T>
@@ -132,23 +159,27 @@ void KernelProduct<T>::tour(bool with_samples, std::vector<T> v, std::int64_t wi
   (void)narrow(share(0).size(), "samples on one rank");  // the largest share: all ranks fail alike
   const std::int64_t own_count = share(rank).size();
   Visitor here;
+  Visitor next;
+  attempt(comm_, [&] {
+    here.v = std::move(v);
+    for (Visitor* visitor : {&here, &next}) {
+      if (ranks > 1) visitor->reserve(share(0).size(), width, with_samples ? own_.features : 0);
+    }
+  });
   here.count = own_count;
   here.samples = &own_;
-  here.v = std::move(v);
-  Visitor next;
   for (int step = 0; step < steps; ++step) {
     const int partner = (rank + step) % ranks;
     const bool more = step + 1 < steps;
     if (more) {
-      attempt(comm_, [&] {
-        next.count = share((partner + 1) % ranks).size();
-        next.v.resize(numbers(next.count, width));
-        if (!with_samples) return;
+      next.count = share((partner + 1) % ranks).size();
+      next.v.resize(numbers(next.count, width));
+      if (with_samples) {
         next.guest.features = own_.features;
         next.guest.count = next.count;
         next.guest.data.resize(numbers(own_.features, next.count));
         next.guest.squared_norms.resize(static_cast<std::size_t>(next.count));
-      });
+      }
     }
     Messages messages(comm_.raw(), ahead, behind);
     if (more) {
@@ -210,21 +241,21 @@ std::vector<Tile> tiles_of(const TileShape& shape, Range rows, Range cols, bool 
 template <class T>
 void KernelProduct<T>::store_strips(const Meeting& meeting, const BasicSamples<T>& visitor, const Progress& progress) {
   const TileShape shape = tile_shape(kernel_);
+  const std::int64_t strip_rows = shape.diagonal;
   std::vector<Tile> tiles;
   std::vector<Strip>& strips = strips_.emplace_back();
   attempt(comm_, [&] {
     for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += strip_rows) {
       const Range rows = next_part(meeting.rows, row, strip_rows);
       const Range cols{meeting.cols.begin, meeting.self() ? rows.end : meeting.cols.end};
-      // Not filled with zeros: whoever evaluates an entry first touches its memory.
-      strips.push_back({rows, cols, std::make_unique_for_overwrite<T[]>(numbers(rows.size(), cols.size()))});
+      strips.push_back({rows, cols, allocate_lines<T>(numbers(whole_lines<T>(rows.size()), cols.size()))});
     }
     for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += shape.rows) {
       const auto some = tiles_of(shape, next_part(meeting.rows, row, shape.rows), meeting.cols, meeting.self());
       tiles.insert(tiles.end(), some.begin(), some.end());
     }
   });
-  const Buffers<T> entries(comm_, largest_tile(shape));
+  const auto entries = attempt(comm_, [&] { return Buffers<T>(largest_tile(shape)); });
   std::atomic<std::int64_t> done = 0;
 #pragma omp parallel for schedule(dynamic)
   for (std::size_t t = 0; t < tiles.size(); ++t) {
@@ -261,25 +292,27 @@ void KernelProduct<T>::store(const Progress& progress) {
 /// visitor; with oneself `back` is also this rank's.
 template <class T>
 void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, MatrixView<const T> v, MatrixView<T> y,
-                                std::vector<T>& back) const {
+                                std::vector<T>& back, Workspace& workspace) const {
   const std::int64_t width = v.cols;
   const std::int64_t count = visitor.count;
   const std::int64_t stride = std::max(count, std::int64_t{1});
   const MatrixView<const T> theirs{visitor.v.data(), count, width, stride};
-  const Buffers<T> returns(comm_, numbers(count, width));
+  workspace.returns.clear(numbers(count, width));
   /// Multiplies one tile for its two places; a tile on the diagonal has one only.
   const auto use = [&](const Tile& tile, MatrixView<const T> k) {
-    gemm(T{1}, Transpose::no, k, Transpose::no, theirs.block(tile.cols.begin, 0, k.cols, width), T{1},
-         y.block(tile.rows.begin, 0, k.rows, width));
-    if (meeting.self() && tile.cols.begin == tile.rows.begin) return;
-    const MatrixView<T> returned{returns.mine(), count, width, stride};
-    gemm(T{1}, Transpose::yes, k, Transpose::no, v.block(tile.rows.begin, 0, k.rows, width), T{1},
-         returned.block(tile.cols.begin, 0, k.cols, width));
+    const MatrixView<const T> v_cols = theirs.block(tile.cols.begin, 0, k.cols, width);
+    const MatrixView<T> y_rows = y.block(tile.rows.begin, 0, k.rows, width);
+    if (meeting.self() && tile.cols.begin == tile.rows.begin) {
+      multiply_tile(k, v_cols, y_rows);
+      return;
+    }
+    const MatrixView<T> returned{workspace.returns.mine(), count, width, stride};
+    multiply_tile_twice(k, v_cols, y_rows, v.block(tile.rows.begin, 0, k.rows, width),
+                        returned.block(tile.cols.begin, 0, k.cols, width));
   };
   // All tiles of a row belong to one thread, so nobody else writes to its part of y, and the order of sums is fixed.
   if (strips_.empty()) {
     const TileShape shape = tile_shape(kernel_);
-    const Buffers<T> entries(comm_, largest_tile(shape));
     const auto parts = attempt(comm_, [&] {
       std::vector<std::vector<Tile>> rows;
       for (std::int64_t row = meeting.rows.begin; row < meeting.rows.end; row += shape.rows) {
@@ -291,7 +324,7 @@ void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, 
     for (std::size_t part = 0; part < parts.size(); ++part) {
       for (const Tile& tile : parts[part]) {
         if (stop_requested()) break;
-        const MatrixView<T> k{entries.mine(), tile.rows.size(), tile.cols.size(), tile.rows.size()};
+        const MatrixView<T> k{workspace.entries.mine(), tile.rows.size(), tile.cols.size(), tile.rows.size()};
         evaluate(kernel_, own_, tile.rows, *visitor.samples, tile.cols, k);
         use(tile, k);
       }
@@ -313,7 +346,7 @@ void KernelProduct<T>::multiply(const Meeting& meeting, const Visitor& visitor, 
     }
   }
   std::fill(back.begin(), back.end(), T{0});
-  returns.add_to(back);
+  workspace.returns.add_to(back);
 }
 
 template <class T>
@@ -328,23 +361,23 @@ void KernelProduct<T>::operator()(MatrixView<const double> v, MatrixView<double>
   std::vector<T> total;
   std::vector<T> back;
   std::vector<T> received;
-  attempt(comm_, [&] {
+  const std::size_t most = numbers(share(0).size(), width);  // the largest share
+  Workspace workspace = attempt(comm_, [&] {
     mine.resize(numbers(own, width));
-    for (std::int64_t s = 0; s < own; ++s) {
-      for (std::int64_t j = 0; j < width; ++j) mine[static_cast<std::size_t>(j * own + s)] = static_cast<T>(v(j, s));
-    }
+    transpose(v, MatrixView<T>{mine.data(), own, width, stride});
     visiting = mine;
     total.resize(mine.size());
     received.resize(mine.size());
+    back.reserve(most);
+    return Workspace{Buffers<T>(most), Buffers<T>(strips_.empty() ? largest_tile(tile_shape(kernel_)) : 0)};
   });
   const auto add = [&](const std::vector<T>& part) {
     for (std::size_t i = 0; i < part.size(); ++i) total[i] += part[i];
   };
   const SampleType<T> vector_type(width);
   tour(strips_.empty(), std::move(visiting), width, [&](const Meeting& meeting, const Visitor& visitor) {
-    attempt(comm_, [&] { back.resize(numbers(visitor.count, width)); });
-    multiply(meeting, visitor, {mine.data(), own, width, stride}, {total.data(), own, width, stride}, back);
-    stop_together(comm_);
+    back.resize(numbers(visitor.count, width));
+    multiply(meeting, visitor, {mine.data(), own, width, stride}, {total.data(), own, width, stride}, back, workspace);
     if (meeting.self()) {
       add(back);
       return;
@@ -357,10 +390,8 @@ void KernelProduct<T>::operator()(MatrixView<const double> v, MatrixView<double>
                  comm_.raw(), MPI_STATUS_IGNORE);
     add(received);
   });
-  for (std::int64_t s = 0; s < own; ++s) {
-    for (std::int64_t j = 0; j < width; ++j)
-      y(j, s) = static_cast<double>(total[static_cast<std::size_t>(j * own + s)]);
-  }
+  stop_together(comm_);
+  transpose(MatrixView<const T>{total.data(), own, width, stride}, y);
 }
 
 template class KernelProduct<double>;

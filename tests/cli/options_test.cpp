@@ -289,6 +289,47 @@ TEST_F(Options, StrayWords) {
   EXPECT_THAT(refusal({"--", "stray"}), HasSubstr("stray"));
 }
 
+TEST_F(Options, WordsMayStandForPositionalOptions) {
+  struct Files {
+    std::string first;
+    std::string second = "b";
+    bool quick = false;
+    std::int64_t count = 1;
+    std::vector<Option> options() {
+      return {positional_option("first", "one", first), integer_option("count", "N", "how many", count, 1, 9),
+              positional_option("second", "other", second), flag_option("quick", "whether to hurry", quick)};
+    }
+    std::string parse(const Words& words) {
+      auto all = options();
+      (void)parse_options(words, all);
+      return fmt::format("{} {} {} {}", first, second, quick, count);
+    }
+  };
+  EXPECT_EQ(Files{}.parse({"x"}), "x b false 1");
+  EXPECT_EQ(Files{}.parse({"x", "y"}), "x y false 1");
+  EXPECT_EQ(Files{}.parse({"--quick", "x", "--count", "2", "y"}), "x y true 2");
+  EXPECT_EQ(Files{}.parse({"--quick", "false", "x"}), "x b false 1");
+  EXPECT_EQ(Files{}.parse({"--first", "x", "y"}), "x y false 1");
+  EXPECT_EQ(Files{}.parse({"y", "--first=x"}), "x y false 1");
+  const auto refuse = [](const Words& words) {
+    try {
+      (void)Files{}.parse(words);
+      return std::string("accepted");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(refuse({"x", "y", "z"}),
+            "stray word 'z' on the command line; settings are written --name value, only --first and --second may go "
+            "without a name, once each");
+  EXPECT_THAT(refuse({"--first", "x", "--second=y", "z"}), HasSubstr("stray word 'z'"));
+  EXPECT_THAT(refuse({"-x"}), HasSubstr("unknown option -x"));
+  Files files;
+  const auto options = files.options();
+  EXPECT_EQ(options.front().help, "one; --first may be left out");
+  EXPECT_THAT(config_text(options), HasSubstr("second = b"));
+}
+
 TEST_F(Options, MissingValues) {
   for (const Words& words :
        {Words{"--count"}, {"--count", "--name", "x"}, {"--name", "x", "--count", "--run.quick"}, {"--count", "-h"}}) {

@@ -1,19 +1,15 @@
 #include "stepwise/data/images.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <set>
 
 #include "data/expect_error.hpp"
 
 namespace stepwise {
 namespace {
-
-namespace fs = std::filesystem;
 
 std::vector<std::uint8_t> image_of(const ImageSource& source, std::int64_t index) {
   std::vector<std::uint8_t> out(static_cast<std::size_t>(shape(source).size()));
@@ -101,151 +97,6 @@ TEST(DeadLeaves, ImagesVary) {
   EXPECT_GT(least_values, 8) << "an image needs several discs";
   EXPECT_NEAR(mean, 127.5, 10);
   EXPECT_GT(std::sqrt(square - mean * mean), 30);
-}
-
-class Cifar10 : public testing::Test {
- protected:
-  Cifar10() {
-    const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
-    directory_ = fs::path(STEPWISE_TEST_SCRATCH) / "cifar10" / test->name();
-    fs::remove_all(directory_);
-    fs::create_directories(directory_);
-  }
-
-  /// Records whose label is (first + i) % 10 and whose pixels count up from there.
-  std::string write(const std::string& name, int first, int records) const {
-    std::string bytes;
-    for (int i = first; i < first + records; ++i) {
-      bytes.push_back(static_cast<char>(i % 10));
-      for (int p = 0; p < 3072; ++p) bytes.push_back(static_cast<char>((i + p) % 256));
-    }
-    return write_bytes(name, bytes);
-  }
-
-  std::string write_bytes(const std::string& name, const std::string& bytes) const {
-    const std::string path = (directory_ / name).string();
-    std::FILE* file = std::fopen(path.c_str(), "wb");
-    EXPECT_NE(file, nullptr);
-    EXPECT_EQ(std::fwrite(bytes.data(), 1, bytes.size(), file), bytes.size());
-    EXPECT_EQ(std::fclose(file), 0);
-    return path;
-  }
-
-  static void expect_input_error(const std::vector<std::string>& parts, const std::string& path,
-                                 Cifar10Part part = Cifar10Part::train, std::int64_t count = 1) {
-    expect_error(ExitCode::input, parts, [&] { (void)read_cifar10(path, part, count); });
-  }
-
-  static void expect_records(const StoredImages& images, int first, int count) {
-    EXPECT_EQ(images.shape, (ImageShape{3, 32, 32}));
-    ASSERT_EQ(std::ssize(images.labels), count);
-    ASSERT_EQ(std::ssize(images.pixels), count * 3072);
-    for (int i = 0; i < count; ++i) {
-      EXPECT_EQ(images.labels[static_cast<std::size_t>(i)], (first + i) % 10);
-      for (const int p : {0, 1, 1023, 1024, 3071}) {
-        EXPECT_EQ(images.pixels[static_cast<std::size_t>(3072 * i + p)], (first + i + p) % 256);
-      }
-    }
-  }
-
-  fs::path directory_;
-};
-
-TEST_F(Cifar10, ReadsTheFirstImagesAcrossBatches) {
-  write("data_batch_1.bin", 0, 5);
-  write("data_batch_2.bin", 5, 4);
-  write("data_batch_4.bin.part", 9, 4);
-  write("test_batch.bin", 100, 3);
-  EXPECT_EQ(count_cifar10(directory_, Cifar10Part::train), 9);
-  EXPECT_EQ(count_cifar10(directory_, Cifar10Part::test), 3);
-  for (const int count : {0, 1, 5, 6, 9}) expect_records(read_cifar10(directory_, Cifar10Part::train, count), 0, count);
-  expect_records(read_cifar10(directory_, Cifar10Part::test, 2), 100, 2);
-}
-
-TEST_F(Cifar10, ReadsMoreThanOneStretchOfAFile) {
-  const std::string file = write("images.bin", 0, 2050);
-  EXPECT_EQ(count_cifar10(file, Cifar10Part::test), 2050);
-  expect_records(read_cifar10(file, Cifar10Part::train, 2050), 0, 2050);
-  expect_records(read_cifar10(file, Cifar10Part::test, 1025), 0, 1025);
-}
-
-TEST_F(Cifar10, SaysHowManyThereAre) {
-  write("data_batch_1.bin", 0, 5);
-  write("data_batch_2.bin", 5, 4);
-  write("test_batch.bin", 0, 3);
-  expect_input_error({"--data.pairs", "10", "has 9", "2 batch files"}, directory_, Cifar10Part::train, 10);
-  expect_input_error({"--data.test", "has 3", "1 batch file"}, directory_, Cifar10Part::test, 1'000'000'000'000);
-  expect_input_error({"--data.pairs is -1"}, directory_, Cifar10Part::train, -1);
-}
-
-TEST_F(Cifar10, MissingFilesAndDirectories) {
-  expect_input_error({"nowhere", "no such file or directory"}, directory_ / "nowhere");
-  expect_input_error({"data_batch_1.bin", "no such file", "binary version"}, directory_);
-  expect_input_error({"test_batch.bin", "no such file"}, directory_, Cifar10Part::test);
-  write("data_batch_1.bin", 0, 2);
-  write("data_batch_3.bin", 2, 2);
-  expect_input_error({"data_batch_2.bin", "no such file"}, directory_);
-  const std::string file = write("one.bin", 0, 1);
-  expect_input_error({"one.bin/below"}, file + "/below");
-}
-
-TEST_F(Cifar10, DirectoryOrDeviceWhereAFileBelongs) {
-  fs::create_directories(directory_ / "data_batch_1.bin");
-  expect_input_error({"data_batch_1.bin", "is a directory"}, directory_);
-  expect_input_error({"/dev/null", "not a regular file"}, "/dev/null");
-}
-
-TEST_F(Cifar10, EmptyTruncatedAndForeignFiles) {
-  expect_input_error({"empty.bin", "is empty"}, write_bytes("empty.bin", ""));
-  expect_input_error({"short.bin", "3072 bytes", "multiple of 3073"}, write_bytes("short.bin", std::string(3072, 0)));
-  expect_input_error({"long.bin", "6147 bytes", "truncated"}, write_bytes("long.bin", std::string(6147, 0)));
-  write("data_batch_1.bin", 0, 2);
-  write_bytes("data_batch_2.bin", std::string(3072, 0));
-  expect_input_error({"data_batch_2.bin", "3072 bytes"}, directory_);
-}
-
-TEST_F(Cifar10, LabelAboveNine) {
-  std::string bytes(2 * 3073, 1);
-  bytes[3073] = static_cast<char>(200);
-  const std::string file = write_bytes("labels.bin", bytes);
-  expect_input_error({"labels.bin", "image 1", "label 200", "0 to 9"}, file, Cifar10Part::train, 2);
-  EXPECT_EQ(read_cifar10(file, Cifar10Part::train, 1).labels, std::vector<std::int64_t>{1});
-}
-
-TEST_F(Cifar10, UnreadableFile) {
-  const std::string file = write("secret.bin", 0, 1);
-  fs::permissions(file, fs::perms::none);
-  // The superuser may read anything, so step down meanwhile.
-  const uid_t user = geteuid();
-  if (user == 0) {
-    ASSERT_EQ(seteuid(65534), 0);
-  }
-  expect_input_error({"secret.bin", "Permission denied"}, file);
-  ASSERT_EQ(seteuid(user), 0);
-}
-
-TEST_F(Cifar10, TheRealImages) {
-  const fs::path real = fs::path(STEPWISE_SHARED_DIR) / "data" / "cifar-10-batches-bin";
-  if (!fs::exists(real / "data_batch_1.bin"))
-    GTEST_SKIP() << "no CIFAR-10 in " << real << ": the real images go unread";
-  EXPECT_GE(count_cifar10(real, Cifar10Part::test), 2000);
-  const StoredImages images = read_cifar10(real, Cifar10Part::train, 10000);
-  double mean = 0;
-  for (const std::uint8_t value : images.pixels) mean += value / static_cast<double>(images.pixels.size());
-  EXPECT_NEAR(mean, 120.7, 2);
-  for (std::int64_t label = 0; label < 10; ++label) {
-    EXPECT_NEAR(static_cast<double>(std::ranges::count(images.labels, label)), 1000, 100);
-  }
-  // Pixels resemble their neighbours to the right and below, and the same place in the next channel: the layout is
-  // right.
-  for (const std::size_t step : {1U, 32U, 1024U}) {
-    double difference = 0;
-    for (std::size_t image = 0; image < 10000; ++image) {
-      const std::uint8_t* pixel = images.pixels.data() + 3072 * image + 15 * 32 + 15;
-      difference += std::abs(pixel[0] - pixel[step]) / 10000.0;
-    }
-    EXPECT_LT(difference, 25) << "at distance " << step;
-  }
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "stepwise/data/npy.hpp"
 #include "stepwise/data/pairs.hpp"
 #include "stepwise/data/tile_name.hpp"
+#include "stepwise/h5/handle.hpp"
 
 namespace stepwise {
 namespace {
@@ -263,6 +264,45 @@ TEST(MatrixScan, FindsTheWorstEntryInSomePart) {
   expect_error(ExitCode::input, {"memory", "nan", "row 3, column 4"}, [&] {
     (void)scan_kernel(matrix, {{0, order}}, 0, 1);
   });
+}
+
+TEST_F(StoredMatrixTest, RowsOfSamplesInTwoOrThreeDimensions) {
+  std::vector<double> numbers(2 * 5 * 3);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<double>(i);
+  {
+    const h5::Handle file(H5Fcreate(path("a.h5").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose, "a.h5");
+    const auto write = [&](const char* name, const std::vector<hsize_t>& shape, bool chunked) {
+      const h5::Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose, name);
+      const h5::Handle how(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, name);
+      const std::vector<hsize_t> chunk(shape.size(), 2);
+      if (chunked) h5::check(H5Pset_chunk(how, static_cast<int>(chunk.size()), chunk.data()), name);
+      const h5::Handle set(H5Dcreate2(file, name, H5T_NATIVE_DOUBLE, space, H5P_DEFAULT, how, H5P_DEFAULT), H5Dclose,
+                           name);
+      h5::check(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, numbers.data()), name);
+    };
+    write("flat", {10, 3}, false);
+    write("stacked", {2, 5, 3}, false);
+    write("chunked", {2, 5, 3}, true);
+    write("deep", {2, 5, 3, 1}, false);
+  }
+  for (const char* name : {"flat", "stacked", "chunked"}) {
+    const SampleRows rows = open_sample_rows(path("a.h5"), {"/absent", std::string("/") + name});
+    EXPECT_EQ(rows.views, name == std::string("flat") ? 0 : 2);
+    EXPECT_EQ(rows.matrix.rows, 10);
+    EXPECT_EQ(rows.matrix.cols, 3);
+    std::vector<double> part(6 * 2);  // rows 3 .. 8, the last two columns
+    rows.matrix.read({3, 9}, {1, 3}, {part.data(), 6, 2, 6});
+    for (std::size_t i = 0; i < 6; ++i) {
+      for (std::size_t j = 0; j < 2; ++j) EXPECT_EQ(part[i + 6 * j], static_cast<double>((3 + i) * 3 + 1 + j)) << name;
+    }
+  }
+  expect_error(ExitCode::input, {"a.h5", "/absent", "name one"},
+               [&] { (void)open_sample_rows(path("a.h5"), {"/absent"}); });
+  expect_error(ExitCode::input, {"a.h5", "deep", "(views, n, width)"},
+               [&] { (void)open_sample_rows(path("a.h5") + ":/deep", {}); });
+  write("b.npy", {0, 4}, {0, 2}, true);
+  EXPECT_TRUE(open_sample_rows(path("b.npy"), {}).matrix.single);
+  expect_error(ExitCode::input, {"is a directory"}, [&] { (void)open_sample_rows(folder_.string(), {}); });
 }
 
 TEST(IndexPairs, Rows) {

@@ -25,7 +25,7 @@ class RefusalTest(ProgramTest):
                 for path in folder.rglob("*")}
 
     def refuse(self, words: Sequence[object], *patterns: str, code: int | tuple[int, ...] = INPUT,
-               ranks: Sequence[int] = (1, 2), output: str | Path | None = "") -> None:
+               ranks: Sequence[int] = (2,), output: str | Path | None = "") -> None:
         """Each of `ranks`: `stepwise WORDS --output OUTPUT` ends with `code` and one message that has every pattern."""
         words = list(words)
         if output is not None:

@@ -174,6 +174,47 @@ class Checkpoint(ProgramTest):
         self.assertEqual(run.code, INPUT, str(run))
         self.assertIn(f"--restart {self.directory}", run.stderr)
 
+    def test_a_dry_run_looks_at_the_directory(self) -> None:
+        self.assertTrue(self.stop_when("none", "krylov.h5", 2))
+        same = [*self.command("none"), "--dry-run"]
+        run = launch(same)
+        self.assertEqual(run.code, DONE, str(run))
+        self.assertIn("nothing was computed", run.stdout)
+        for words, pattern in (([*same, "--kernel.depth", "2"], "kernel.depth"),
+                               ([word if word != "--restart" else "--checkpoint" for word in same],
+                                f"--restart {self.directory}")):
+            run = launch(words)
+            self.assertEqual(run.code, INPUT, str(run))
+            self.assertIn(pattern, run.stderr)
+        self.assertEqual(launch(self.command("none"), 2).code, DONE)
+        run = launch(same)
+        self.assertEqual(run.code, DONE, str(run))
+        self.assertIn("nothing to do", run.stdout)
+        self.assert_tidy()
+
+    def test_data_may_move_and_made_directories_go(self) -> None:
+        pairs = self.write_pairs(*make_pairs(400, 6)[:2])
+        deep = self.folder / "a" / "b" / "ck"
+        command = ["solve", "--data.source", "hdf5", "--kernel.type", "rbf", "--kernel.storage", "none", "--modes", "5",
+                   "--solver.tolerance", "1e-13", "--output", self.output, "--checkpoint-interval", "0"]
+        run = start([*map(str, command), "--data.path", str(pairs), "--restart", str(deep)], 2)
+        while not (deep / "krylov.h5").exists() and run.poll() is None:
+            time.sleep(0.002)
+        run.send_signal(signal.SIGUSR1)
+        _, stderr = run.communicate(timeout=60)
+        if run.returncode == STOPPED:
+            moved = pairs.rename(self.folder / "moved.h5")
+            run = launch([*command, "--data.path", moved, "--restart", deep], 2)
+            self.assertEqual(run.code, DONE, str(run))
+            self.assertIn("going on from", run.stderr)
+            self.output.unlink()
+            pairs = moved
+        self.assertFalse(deep.exists())
+        other = self.folder / "c" / "d"
+        run = launch([*command, "--data.path", pairs, "--checkpoint", other], 2)
+        self.assertEqual(run.code, DONE, str(run))
+        self.assertFalse((self.folder / "c").exists(), "made for the checkpoint")
+
     def test_damage_is_seen(self) -> None:
         self.assertTrue(self.stop_when("none", "krylov.h5", 2))
         with h5py.File(self.directory / "krylov.h5", "r+") as file:
@@ -185,6 +226,12 @@ class Checkpoint(ProgramTest):
         run = launch(self.command("none"), 2)
         self.assertEqual(run.code, INPUT, str(run))
         self.assertIn("krylov.h5", run.stderr)
+        self.assertIn("remove it to go on without it", run.stderr)
+        settings = self.directory / "settings.ini"
+        settings.write_text(settings.read_text()[:100])
+        run = launch(self.command("none"), 2)
+        self.assertEqual(run.code, INPUT, str(run))
+        self.assertIn(f"settings.ini: is damaged: it ends after 100 bytes; remove {self.directory}", run.stderr)
 
     def test_changed_samples_are_seen(self) -> None:
         first, second, _ = make_pairs(30, 6)

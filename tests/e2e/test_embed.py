@@ -42,7 +42,7 @@ class Embed(ProgramTest):
         return self.solve_file({"data.source": "hdf5", "data.path": self.pairs(), "modes": MODES, **options}, ranks)
 
     def test_own_samples(self) -> None:
-        self.check_own_samples(self.solve_pairs_file(), ranks=(1, 2, 4))
+        self.check_own_samples(self.solve_pairs_file(), ranks=(1, 4))
         for options in ({"kernel.type": "rbf", "kernel.centre": True}, {"kernel.normalise": True},
                         {"data.standardize": True}, {"kernel.type": "linear", "solver.method": "primal"},
                         {"kernel.type": "rbf", "kernel.random-features": 60},

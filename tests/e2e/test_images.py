@@ -1,6 +1,8 @@
 """Reading: CIFAR-10 records, HDF5 numbers of every type and shape, standardisation, how many samples are used."""
 from __future__ import annotations
 
+import gzip
+import struct
 import unittest
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import h5py
 import numpy as np
 
 import reference
-from support import ProgramTest, make_pairs
+from support import DONE, SHARED, ProgramTest, launch, make_pairs, options_of
 
 MODES = 4
 
@@ -82,6 +84,74 @@ class Cifar(ProgramTest):
         np.testing.assert_array_equal(one.gamma, two.gamma)
         self.assertGreater(np.max(np.abs(one.train[:20] - one.train[20:])), 1e-3, "two views of one image")
         self.assertGreater(np.max(np.abs(other.gamma[:MODES] / one.gamma[:MODES] - 1)), 1e-6, "another seed")
+
+
+def idx_bytes(numbers: np.ndarray) -> bytes:
+    """As MNIST stores unsigned bytes: a magic number and the dimensions, the highest byte first, then the bytes."""
+    header = struct.pack(f">{1 + numbers.ndim}I", 0x800 + numbers.ndim, *numbers.shape)
+    return header + numbers.astype(np.uint8).tobytes()
+
+
+class Mnist(ProgramTest):
+    def setUp(self) -> None:
+        super().setUp()
+        rng = np.random.default_rng(6)
+        self.images = rng.integers(0, 256, (20, 28, 28))
+        self.labels = rng.integers(0, 10, 20)
+        self.options = {"data.source": "mnist", "data.path": self.folder, "data.test": 5, "views.crop": 0,
+                        "kernel.type": "linear", "modes": MODES}
+
+    def write_part(self, part: str, used: slice, compressed: bool) -> None:
+        for name, numbers in (("images-idx3", self.images[used]), ("labels-idx1", self.labels[used])):
+            path = self.folder / f"{part}-{name}-ubyte"
+            if compressed:
+                path.with_name(path.name + ".gz").write_bytes(gzip.compress(idx_bytes(numbers)))
+            else:
+                path.write_bytes(idx_bytes(numbers))
+
+    def check(self, file: Path) -> None:
+        """15 training and 5 test images, in their order."""
+        pixels = self.images[:, None].astype(float)
+        train, test = standardised(pixels[:15], pixels[:15]), standardised(pixels[15:], pixels[:15])
+        expected = reference.solve(reference.linear, train, train, test, MODES)
+        with h5py.File(file, "r") as result:
+            np.testing.assert_array_equal(result["data/labels"][()], self.labels[:15])
+            np.testing.assert_array_equal(result["data/test_labels"][()], self.labels[15:])
+            np.testing.assert_array_equal(result["data/sample_shape"][()], [1, 28, 28])
+            self.assert_relative(result["spectrum/gamma"][:MODES], expected.gamma[:MODES], 1e-10, "gamma")
+            tests = result["embeddings/test"][()]
+        self.assert_close(tests @ tests.T, expected.pair_blocks()[1], 1e-9, "K_emb, test")
+
+    def test_both_parts(self) -> None:
+        self.write_part("train", slice(15), compressed=False)
+        self.write_part("t10k", slice(15, 20), compressed=True)
+        for ranks in (1, 2):
+            self.check(self.solve_file(self.options, ranks))
+
+    def test_one_part(self) -> None:
+        """The test images are then those after the training images, and the program says so."""
+        self.write_part("t10k", slice(20), compressed=True)
+        file = self.folder / "t10k-images-idx3-ubyte.gz"
+        for path in (self.folder, file):
+            run = launch(["solve", *options_of({**self.options, "data.path": path}), "--output", self.folder / "r.h5",
+                          "--force"], ranks=2)
+            self.assertEqual(run.code, DONE, str(run))
+            self.assertIn("only part", run.stderr)
+            self.check(self.folder / "r.h5")
+        embedded = self.folder / "embedded.h5"
+        run = launch(["embed", "--model", self.folder / "r.h5", "--data.source", "mnist", "--data.path", file,
+                      "--data.first", 15, "--output", embedded], ranks=2)
+        self.assertEqual(run.code, DONE, str(run))
+        with h5py.File(embedded) as new, h5py.File(self.folder / "r.h5") as result:
+            self.assert_close(new["embeddings/new"][()], result["embeddings/test"][()], 1e-10, "the same images")
+
+    def test_the_real_ones(self) -> None:
+        folder = SHARED / "data" / "mnist"
+        if not (folder / "t10k-images-idx3-ubyte.gz").is_file():
+            self.skipTest(f"no MNIST in {folder}")
+        options = {**self.options, "data.path": folder, "data.pairs": 60, "views.crop": 20}
+        one, two = self.solve(options), self.solve(options, ranks=2)
+        self.assert_relative(one.gamma, two.gamma, 1e-9, "gamma")
 
 
 class Arrays(ProgramTest):

@@ -39,10 +39,10 @@ class Layout(ProgramTest):
                 self.compare(self.run_layout(method, ranks, **{"solver_block-size": block}), expected)
 
     def test_spectral(self) -> None:
-        self.sweep("spectral", [(ranks, block) for ranks in (1, 2, 3, 4, 6) for block in (16, 32, 64)])
+        self.sweep("spectral", [(1, 64), (2, 16), (2, 64), (3, 32), (4, 16), (4, 64), (6, 32)])
 
     def test_cholesky(self) -> None:
-        self.sweep("cholesky", [(1, 64), (2, 16), (2, 32), (3, 16), (3, 64), (4, 32), (4, 64), (6, 16), (6, 64)])
+        self.sweep("cholesky", [(1, 64), (2, 32), (3, 16), (4, 64), (6, 16)])
 
     def test_grids(self) -> None:
         expected = self.run_layout("spectral", 1)
@@ -144,16 +144,14 @@ class Degenerate(ProgramTest):
     def check(self, first: np.ndarray, second: np.ndarray, modes: int) -> None:
         path = self.write_pairs(first, second, first[:3])
         expected = reference.solve(reference.linear, first, second, first[:3], modes)
-        for method in ("spectral", "cholesky", "krylov"):
-            for ranks in (1, 2):
-                with self.subTest(method=method, ranks=ranks):
-                    result = self.solve_pairs(path, {"kernel.type": "linear", "modes": modes,
-                                                     "solver.method": method}, ranks)
-                    self.assert_relative(result.gamma[:modes], expected.gamma[:modes], 1e-10, "gamma")
-                    self.assert_close(result.gamma, expected.gamma[:len(result.gamma)], 1e-10, "all gamma")
-                    train, test = expected.pair_blocks()
-                    self.assert_close(result.kernel_train, train, 1e-9, "K_emb")
-                    self.assert_close(result.kernel_test, test, 1e-9, "K_emb, test")
+        for method, ranks in (("spectral", 1), ("spectral", 2), ("cholesky", 2), ("krylov", 2)):
+            with self.subTest(method=method, ranks=ranks):
+                result = self.solve_pairs(path, {"kernel.type": "linear", "modes": modes, "solver.method": method}, ranks)
+                self.assert_relative(result.gamma[:modes], expected.gamma[:modes], 1e-10, "gamma")
+                self.assert_close(result.gamma, expected.gamma[:len(result.gamma)], 1e-10, "all gamma")
+                train, test = expected.pair_blocks()
+                self.assert_close(result.kernel_train, train, 1e-9, "K_emb")
+                self.assert_close(result.kernel_test, test, 1e-9, "K_emb, test")
 
     def test_constant(self) -> None:
         same = np.full((300, 6), 0.7)

@@ -16,8 +16,8 @@ from refusal import RefusalTest
 from support import DONE, INPUT, IO, MPIEXEC, PROGRAM, ProgramTest, Run, launch, make_pairs, options_of, read_result
 
 PAIRS, FEATURES, TESTS, TILE = 23, 10, 9, 8
-# Deep enough to take a few seconds in all.
-SLOW = {"data.pairs": 200, "data.test": 20, "kernel.depth": 5000, "kernel.tile": 32}
+# Deep enough to be killed half-way.
+SLOW = {"data.pairs": 120, "data.test": 20, "kernel.depth": 5000, "kernel.tile": 32}
 
 
 class KernelTest(ProgramTest):
@@ -64,16 +64,15 @@ class Matrix(KernelTest):
         self.train, self.test = ntk(samples, samples), ntk(self.tests, samples)
 
     def test_numbers(self) -> None:
-        for tile in ("auto", 2, TILE, 46, 1000):
-            for ranks in (1, 2, 4):
-                with self.subTest(tile=tile, ranks=ranks):
-                    self.kernel({**self.options, "kernel.tile": tile, "force": True}, ranks)
-                    with h5py.File(self.output) as file:
-                        train, test = file["kernel/train"][()], file["kernel/test"][()]
-                    self.assert_close(train, self.train, 1e-13, "train")
-                    self.assert_close(test, self.test, 1e-13, "test")
-                    np.testing.assert_array_equal(train, train.T)
-                    self.assertFalse(self.tiles.exists())
+        for tile, ranks in (("auto", 1), ("auto", 4), (2, 2), (TILE, 1), (TILE, 4), (46, 2), (1000, 2)):
+            with self.subTest(tile=tile, ranks=ranks):
+                self.kernel({**self.options, "kernel.tile": tile, "force": True}, ranks)
+                with h5py.File(self.output) as file:
+                    train, test = file["kernel/train"][()], file["kernel/test"][()]
+                self.assert_close(train, self.train, 1e-13, "train")
+                self.assert_close(test, self.test, 1e-13, "test")
+                np.testing.assert_array_equal(train, train.T)
+                self.assertFalse(self.tiles.exists())
 
     def test_single_precision(self) -> None:
         self.kernel({**self.options, "precision": "single", "kernel.tile": TILE}, 2)
@@ -86,17 +85,17 @@ class Matrix(KernelTest):
         self.assert_relative(result.gamma[:4], direct.gamma[:4], 1e-5, "gamma")
 
     def test_solve_goes_on_from_the_file(self) -> None:
-        for options in ({**self.options, "data.standardize": True}, {"data.pairs": 20, "data.test": 5, "seed": 3},
-                        {"data.pairs": 20, "data.test": 5, "kernel.type": "rbf", "kernel.random-features": 64}):
-            for ranks in (1, 2):
-                with self.subTest(options=options, ranks=ranks):
-                    self.kernel({**options, "force": True}, ranks)
-                    direct = self.solve({**options, "modes": 4, "solver.method": "spectral"}, ranks)
-                    for method in ("spectral", "krylov"):
-                        stored = self.solve({"kernel.type": "precomputed", "kernel.path": self.output, "modes": 4,
-                                             "solver.method": method}, ranks)
-                        self.assert_relative(stored.gamma[:4], direct.gamma[:4], 1e-9, "gamma")
-                        self.assert_close(stored.kernel_test, direct.kernel_test, 1e-7, "test")
+        for options, ranks in (({**self.options, "data.standardize": True}, 2),
+                               ({"data.pairs": 20, "data.test": 5, "seed": 3}, 1),
+                               ({"data.pairs": 20, "data.test": 5, "kernel.type": "rbf", "kernel.random-features": 64}, 2)):
+            with self.subTest(options=options, ranks=ranks):
+                self.kernel({**options, "force": True}, ranks)
+                direct = self.solve({**options, "modes": 4, "solver.method": "spectral"}, ranks)
+                for method in ("spectral", "krylov"):
+                    stored = self.solve({"kernel.type": "precomputed", "kernel.path": self.output, "modes": 4,
+                                         "solver.method": method}, ranks)
+                    self.assert_relative(stored.gamma[:4], direct.gamma[:4], 1e-9, "gamma")
+                    self.assert_close(stored.kernel_test, direct.kernel_test, 1e-7, "test")
 
     def test_format(self) -> None:
         self.kernel(self.options, 2)
@@ -149,29 +148,38 @@ class Resume(KernelTest):
 
     def watch_tiles(self, options: dict[str, object], ranks: int) -> dict[str, int]:
         """Goes on to the end: a directory in the place of the last tile stops it before the tiles are removed."""
-        obstacle = self.tiles / "test-0-12.npy"
+        obstacle = self.tiles / "test-0-7.npy"
         obstacle.mkdir()
         run = self.kernel(options, ranks, code=IO)
-        self.assertIn("test-0-12.npy", run.stderr)
+        self.assertIn("test-0-7.npy", run.stderr)
         times = self.tile_times()
         obstacle.rmdir()
         run = self.kernel(options, ranks)
         self.assertRegex(run.stderr, r"\d+ of \d+ tiles are there")
         return times
 
+    def test_nothing_left_to_do(self) -> None:
+        options = {"data.pairs": 10, "kernel.type": "rbf", "restart": self.folder / "new" / "ck"}
+        self.kernel(options, 2)
+        self.assertFalse((self.folder / "new").exists())
+        before = self.output.read_bytes()
+        self.assertIn("nothing to do", self.kernel(options, 2).stderr)
+        self.assertEqual(self.output.read_bytes(), before)
+        self.assertFalse((self.folder / "new").exists())
+        self.assertIn("exists already", self.kernel({**options, "seed": 1}, code=INPUT).stderr)
+
     def test_other_settings(self) -> None:
         self.kill(SLOW)
         for change, pattern in (({"kernel.depth": 5001}, r"kernel\.depth is '5000' there and '5001' now"),
                                 ({"seed": 2}, "seed"), ({"precision": "single"}, "precision"),
-                                ({"kernel.tile": 16}, r"kernel\.tile"), ({"data.pairs": 201}, r"data\.pairs")):
-            for ranks in (1, 2):
-                run = self.kernel({**SLOW, **change}, ranks, code=INPUT)
-                self.assertRegex(run.stderr, pattern)
-                self.assertIn("settings.ini", run.stderr)
+                                ({"kernel.tile": 16}, r"kernel\.tile"), ({"data.pairs": 121}, r"data\.pairs")):
+            run = self.kernel({**SLOW, **change}, 2, code=INPUT)
+            self.assertRegex(run.stderr, pattern)
+            self.assertIn("settings.ini", run.stderr)
         self.kernel(SLOW)
 
     def test_changed_data(self) -> None:
-        first, second, _ = make_pairs(200, 4)
+        first, second, _ = make_pairs(120, 4)
         path = self.write_pairs(first, second)
         options = {"data.source": "hdf5", "data.path": path, "kernel.depth": 5000, "kernel.tile": 32}
         self.kill(options)

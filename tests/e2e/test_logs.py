@@ -39,7 +39,7 @@ class LogsTest(ProgramTest):
 
 class Log(LogsTest):
     def test_header_on_standard_error(self) -> None:
-        lines = self.solve("--seed", 5).messages
+        lines = self.solve("--seed", 5, "--kernel.network", "dense, relu, dense").messages
         first = next(i for i, line in enumerate(lines) if re.match(r"stepwise \d", line))
         self.assertRegex(lines[first], r"^stepwise \d+\.\d+\.\d+ \(commit .+, .+\)$")
         header = {}
@@ -55,6 +55,7 @@ class Log(LogsTest):
         self.assertRegex(header["problem"], r"^cholesky, 40 samples of \d+ numbers, 3 modes, seed 5$")
         self.assertIn("seed 5, output ", header["settings"])
         self.assertIn("data.pairs 20", header["settings"])
+        self.assertIn("kernel.network 'dense, relu, dense'", header["settings"])
         self.assertNotIn("kernel.type", header["settings"], "a default")
 
     def test_a_log_file_takes_all_but_warnings(self) -> None:

@@ -29,7 +29,7 @@ class Oracle(ProgramTest):
             return {key: value[()] for key, value in file["expected"][name].items()}
 
     def check(self, name: str, expected: dict[str, np.ndarray], slack: float = 1) -> None:
-        for method, ranks in (("spectral", 2), ("cholesky", 2), ("spectral", 3), ("cholesky", 1), ("krylov", 2)):
+        for method, ranks in (("spectral", 3), ("cholesky", 2), ("krylov", 2)):
             with self.subTest(kernel=name, method=method, ranks=ranks):
                 result = self.solve({"data.source": "hdf5", "data.path": ORACLE, "modes": MODES,
                                      "dynamics.alpha": 1e-7, "solver.method": method, **KERNELS[name]}, ranks)

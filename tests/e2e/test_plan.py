@@ -31,6 +31,15 @@ def measured_peak(run: Run) -> float:
 
 
 class PlanTest(ProgramTest):
+    large: dict[str, tuple[Run, Run]] = {}  # those of more than one test
+
+    def plan_and_run(self, options: dict[str, object], ranks: int) -> tuple[Run, Run]:
+        """What --dry-run says, and the run itself."""
+        key = f"{options} {ranks}"
+        if key not in self.large:
+            self.large[key] = self.run_solve(options, ranks, "--dry-run"), self.run_solve(options, ranks)
+        return self.large[key]
+
     def run_solve(self, options: dict[str, object], ranks: int, *more: str) -> Run:
         self.runs += 1
         run = launch(["solve", *options_of(options), "--output", self.folder / f"{self.runs}.h5", *more], ranks)
@@ -49,18 +58,17 @@ KRYLOV = {"data.pairs": 2000, "views.crop": 8, "kernel.type": "rbf", "solver.met
 
 class Memory(PlanTest):
     def test_within_15_percent_of_the_measured_peak(self) -> None:
-        cases = [({**DIRECT, "solver.method": "cholesky"}, ranks) for ranks in (1, 2, 4)]
+        cases = [({**DIRECT, "solver.method": "cholesky"}, ranks) for ranks in (2, 4)]
         cases += [({**DIRECT, "solver.method": "spectral"}, 2)]
         cases += [({**KRYLOV, "kernel.storage": storage, "modes": modes}, ranks)
-                  for storage, modes, ranks in (("double", 10, 1), ("double", 10, 2), ("double", 60, 4),
-                                                ("single", 10, 2), ("single", 30, 1),
-                                                ("none", 10, 1), ("none", 20, 2), ("none", 10, 4))]
+                  for storage, modes, ranks in (("double", 10, 1), ("double", 60, 4), ("single", 30, 2), ("none", 20, 1),
+                                                ("none", 10, 4))]
         cases += [({**KRYLOV, "kernel.random-features": 1600, "solver.method": "primal"}, ranks)
-                  for ranks in (1, 2, 4)]
+                  for ranks in (1, 4)]
         for options, ranks in cases:
             with self.subTest(**options, ranks=ranks):
-                planned = planned_peak(self.run_solve(options, ranks, "--dry-run"))
-                measured = measured_peak(self.run_solve(options, ranks))
+                plan, run = self.plan_and_run(options, ranks)
+                planned, measured = planned_peak(plan), measured_peak(run)
                 self.assertLess(abs(planned / measured - 1), 0.15,
                                 f"{planned / 2**20:.1f} MiB planned, {measured / 2**20:.1f} MiB measured")
 
@@ -70,10 +78,8 @@ class Time(PlanTest):
         """The model's ratios are 10 and 3; a busy machine may blur half of that."""
         planned, measured = [], []
         for method in ("krylov", "cholesky", "spectral"):
-            options = {**DIRECT, "solver.method": method}
-            run = self.run_solve(options, 2, "--dry-run")
-            planned.append(seconds_of(re.search(r"estimated ([\d.:]+ \w+)", run.stdout)[1]))
-            run = self.run_solve(options, 2)
+            plan, run = self.plan_and_run({**DIRECT, "solver.method": method}, 2)
+            planned.append(seconds_of(re.search(r"estimated ([\d.:]+ \w+)", plan.stdout)[1]))
             measured.append(float(re.search(r"^total +([\d.]+)", run.stdout, re.MULTILINE)[1]))
         self.assertEqual(sorted(planned), planned)
         self.assertEqual(sorted(measured), measured)

@@ -59,11 +59,10 @@ class StoredTest(ProgramTest):
 class Sources(StoredTest):
     def test_hdf5(self) -> None:
         path = self.write_hdf5()
-        for method, storage in METHODS:
-            for ranks in (1, 2, 4):
-                with self.subTest(method=method, storage=storage, ranks=ranks):
-                    self.compare(self.solve_stored(path, ranks, solver__method=method, kernel__storage=storage),
-                                 1e-10 if method == "spectral" else 1e-8)
+        for (method, storage), ranks in (*zip(METHODS, (1, 1, 2, 4)), *zip(METHODS, (4, 4))):
+            with self.subTest(method=method, storage=storage, ranks=ranks):
+                self.compare(self.solve_stored(path, ranks, solver__method=method, kernel__storage=storage),
+                             1e-10 if method == "spectral" else 1e-8)
 
     def test_hdf5_layouts(self) -> None:
         for number, how in enumerate(({"chunks": (10, 7)}, {"chunks": (16, 16), "compression": "gzip"},
@@ -94,10 +93,9 @@ class Sources(StoredTest):
     def test_single_precision(self) -> None:
         """As good as the stored numbers; negative eigenvalues of 1e-7 are theirs."""
         path = self.write_hdf5(dtype="f4")
-        for method, storage in METHODS:
-            for ranks in (1, 2):
-                with self.subTest(method=method, storage=storage, ranks=ranks):
-                    self.compare(self.solve_stored(path, ranks, solver__method=method, kernel__storage=storage), 1e-5)
+        for (method, storage), ranks in zip(METHODS, (2, 1, 2, 2)):
+            with self.subTest(method=method, storage=storage, ranks=ranks):
+                self.compare(self.solve_stored(path, ranks, solver__method=method, kernel__storage=storage), 1e-5)
 
     def test_smooth_kernel_in_single_precision(self) -> None:
         """Most eigenvalues are below the rounding of the file: half of them come out negative."""
@@ -122,15 +120,14 @@ class Sources(StoredTest):
             self.assertGreater(file["diagnostics/negative_mass"][()], 0)
 
     def test_npy(self) -> None:
-        for order in "CF":
-            for dtype, tolerance in (("f8", 1e-10), ("f4", 1e-5)):
-                for version in ((1, 0), (2, 0), (3, 0)):
-                    with self.subTest(order=order, dtype=dtype, version=version):
-                        for name, matrix in (("train", self.train), ("test", self.test)):
-                            with open(self.folder / f"{name}.npy", "wb") as file:
-                                np.lib.format.write_array(file, np.asarray(matrix, dtype, order=order), version)
-                        self.compare(self.solve_stored(self.folder / "train.npy", 2,
-                                                       kernel__test_path=self.folder / "test.npy"), tolerance)
+        for order, dtype, version in (("C", "f8", (1, 0)), ("F", "f8", (2, 0)), ("C", "f4", (3, 0)), ("F", "f4", (1, 0))):
+            with self.subTest(order=order, dtype=dtype, version=version):
+                for name, matrix in (("train", self.train), ("test", self.test)):
+                    with open(self.folder / f"{name}.npy", "wb") as file:
+                        np.lib.format.write_array(file, np.asarray(matrix, dtype, order=order), version)
+                self.compare(self.solve_stored(self.folder / "train.npy", 2,
+                                               kernel__test_path=self.folder / "test.npy"),
+                             1e-10 if dtype == "f8" else 1e-5)
 
     def test_tiles(self) -> None:
         for tile in (8, 10, 44, 64):
@@ -138,7 +135,7 @@ class Sources(StoredTest):
                 folder = write_tiles(self.folder / f"tiles{tile}", "tile", self.train, tile, upper=True)
                 write_tiles(folder, "test", self.test, tile)
                 self.compare(self.solve_stored(folder, 2))
-                self.compare(self.solve_stored(folder, 1, solver__method="krylov"), 1e-8)
+        self.compare(self.solve_stored(self.folder / "tiles10", 1, solver__method="krylov"), 1e-8)
 
     def test_interleaved(self) -> None:
         order = np.arange(2 * PAIRS).reshape(2, PAIRS).T.ravel()
@@ -202,7 +199,7 @@ class Refused(RefusalTest, StoredTest):
             self.refuse_kernel(path, pattern, options=options)
 
     def test_files(self) -> None:
-        self.refuse_kernel(self.folder / "absent.h5", r"absent\.h5", "No such file", ranks=(1, 2, 4))
+        self.refuse_kernel(self.folder / "absent.h5", r"absent\.h5", "No such file", ranks=(1, 4))
         (self.folder / "notes.txt").write_text("dear diary")
         self.refuse_kernel(self.folder / "notes.txt", r"notes\.txt", "HDF5")
         path = self.write_hdf5()
@@ -239,11 +236,11 @@ class Refused(RefusalTest, StoredTest):
     def test_numbers(self) -> None:
         damaged = self.train.copy()
         damaged[30, 17] = np.inf
-        self.refuse_array(damaged, "inf in row 30, column 17", ranks=(1, 2, 4))
+        self.refuse_array(damaged, "inf in row 30, column 17", ranks=(1, 4))
         damaged = self.train.copy()
         damaged[30, 17] += 0.5
         self.refuse_array(damaged, "not symmetric", r"\(17, 30\) is", r"\(30, 17\) is", "symmetry-tolerance",
-                          ranks=(1, 2, 4))
+                          ranks=(1, 4))
         values, vectors = np.linalg.eigh(self.train)
         values[0] = -0.01 * values[-1]
         indefinite = (vectors * values) @ vectors.T
@@ -270,7 +267,7 @@ class Refused(RefusalTest, StoredTest):
     def test_tiles(self) -> None:
         folder = write_tiles(self.folder / "tiles", "tile", self.train, 10, upper=True)
         (folder / "tile-1-3.npy").rename(self.folder / "away.npy")
-        self.refuse_kernel(folder, r"tile-1-3\.npy: is missing", ranks=(1, 2, 4))
+        self.refuse_kernel(folder, r"tile-1-3\.npy: is missing", ranks=(1, 4))
         np.save(folder / "tile-1-3.npy", np.zeros((10, 9)))
         self.refuse_kernel(folder, r"tile-1-3\.npy", "10 x 9", "10 x 10")
         (folder / "tile-0-4.npy").rename(self.folder / "corner.npy")

@@ -162,14 +162,15 @@ class BashCompletion(unittest.TestCase):
         for command in COMMANDS:
             everything = [*(f"--{name}" for name in options_of_help(command)), "--config", "--print-config", "--help"]
             self.assertEqual(self.complete(command, "--"), everything)
-            self.assertEqual(self.complete(command, ""), everything)
+            takes_files = command in ("align", "verify", "info")
+            self.assertEqual(self.complete(command, ""), ["compopt -o default"] if takes_files else everything)
         self.assertEqual(self.complete("solve", "--kernel.ty"), ["--kernel.type"])
         self.assertEqual(self.complete("solve", "--force", "--solver.met"), ["--solver.method"])
         self.assertEqual(self.complete("solve", "--data.source", "hdf5", "--solver.met"), ["--solver.method"])
 
     def test_values(self) -> None:
         for words in (["--data.source", ""], ["--data.source", "="], ["--data.source", "=", ""]):
-            self.assertEqual(self.complete("solve", *words), ["synthetic", "cifar10", "hdf5"])
+            self.assertEqual(self.complete("solve", *words), ["synthetic", "cifar10", "mnist", "stl10", "hdf5"])
         self.assertEqual(self.complete("solve", "--data.source", "=", "c"), ["cifar10"])
         self.assertEqual(self.complete("solve", "--kernel.type", "n"), ["nngp", "ntk"])
         self.assertEqual(self.complete("solve", "--modes", ""), ["all"])

@@ -84,7 +84,7 @@ TEST_F(CheckpointFileTest, NumbersComeBackBitByBitOnEveryGrid) {
   }
 }
 
-TEST_F(CheckpointFileTest, ANewOneTakesThePlaceOfTheOld) {
+TEST_F(CheckpointFileTest, Replaces) {
   write();
   {
     CheckpointWriter unfinished(world(), path_);

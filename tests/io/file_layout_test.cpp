@@ -44,6 +44,11 @@ TEST(Hints, AreKeysAndValues) {
   for (const std::string text : {"a", "=1", "a=", "a=1,", ",a=1", "a =1", "a=1, b=2", "a=1,a=2"}) {
     EXPECT_THROW((void)parse_hints(text), Error) << text;
   }
+  for (const std::string text : {"striping_factor=many", "striping_unit=4M", "cb_nodes=0", "cb_buffer_size=-1",
+                                 "romio_cb_write=yes", "romio_ds_read=", "romio_no_indep_rw=1"}) {
+    EXPECT_THROW((void)parse_hints(text), Error) << text;
+  }
+  EXPECT_EQ(parse_hints("romio_ds_write=disable,cb_nodes=4").size(), 2U);
   EXPECT_THROW((void)parse_hints(std::string(MPI_MAX_INFO_KEY, 'k') + "=1"), Error);
   EXPECT_THROW((void)parse_hints("k=" + std::string(MPI_MAX_INFO_VAL, 'v')), Error);
 }

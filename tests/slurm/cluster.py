@@ -187,5 +187,8 @@ class Cluster:
         return self.ask("squeue", "-h", "-o", "%A").split()
 
     def job(self, number: str) -> dict[str, str]:
-        """What SLURM knows of a job: JobState, ExitCode, Restarts, ..."""
-        return dict(re.findall(r"(\S+?)=(\S*)", self.ask("scontrol", "show", "job", number)))
+        """What SLURM knows of a job: JobState, ExitCode, Restarts, ...; of an array, the task that is furthest behind."""
+        records = self.ask("scontrol", "show", "job", number).split("\n\n")
+        tasks = [dict(re.findall(r"(\S+?)=(\S*)", record)) for record in records if "JobState=" in record]
+        order = ["PENDING", "RUNNING", "COMPLETING", "FAILED", "COMPLETED"]
+        return min(tasks, key=lambda task: order.index(task["JobState"]) if task["JobState"] in order else 3, default={})

@@ -16,10 +16,13 @@ struct Option {
   std::function<void(const std::string&)> set;  ///< parses and range-checks. @throws Error(input) saying what is wanted
   std::function<std::string()> text;            ///< the present value, as `set` would read it
   std::vector<std::string> words = {};          ///< values that have a name, for the shell to complete
+  bool positional = false;                      ///< the value may also stand alone, in the order of such options
 };
 
 // Constructors of options bound to a variable. Numbers must be finite and inside [lowest, highest].
 [[nodiscard]] Option text_option(std::string name, std::string metavar, std::string help, std::string& target);
+/// A file whose name alone will do: "info out.h5" is "info --file out.h5".
+[[nodiscard]] Option positional_option(std::string name, std::string help, std::string& target);
 [[nodiscard]] Option flag_option(std::string name, std::string help, bool& target);
 [[nodiscard]] Option integer_option(std::string name, std::string metavar, std::string help, std::int64_t& target,
                                     std::int64_t lowest, std::int64_t highest);
@@ -40,6 +43,7 @@ struct Option {
 enum class Request { run, help, print_config };
 
 /// Stores the settings of a command line and of the file its --config names; the command line wins.
+/// Words without a name are values of the positional options, in their order.
 /// @throws Error(input) for an unknown option or section (with the nearest known name), a stray word, a setting given
 /// twice, a value its option refuses or that no line of a file could hold, a file that cannot be read; names the option
 /// and value, and for files the line.

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "stepwise/io/result_file.hpp"
 
@@ -15,5 +17,9 @@ namespace stepwise {
 /// Name, version, commit, build and the versions of the libraries underneath, as attributes. Local; needs no MPI
 /// session.
 [[nodiscard]] Attributes build_attributes();
+
+/// What is underneath, for a person to read, a name and a text in each row: build and flags, MPI and its threads, HDF5
+/// and what it can do, the BLAS and who makes its threads, and so on. After MPI_Init. Local.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> installation();
 
 }  // namespace stepwise

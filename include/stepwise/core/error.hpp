@@ -11,6 +11,7 @@ namespace stepwise {
 /// What a process returns to the shell. The values are part of the user interface.
 enum class ExitCode : int {
   done = 0,       ///< the work is complete
+  failed = 1,     ///< a file does not keep what it promises (stepwise verify)
   input = 2,      ///< usage, configuration or input data
   io = 3,         ///< reading or writing failed
   numerical = 4,  ///< a numerical check failed

@@ -45,16 +45,4 @@ using ImageSource = std::variant<StoredImages, DeadLeaves>;
 /// Writes image `index` to `out` (shape.size() bytes). @throws Error(internal) when there is no such image.
 void read_image(const ImageSource& source, std::int64_t index, std::span<std::uint8_t> out);
 
-enum class Cifar10Part { train, test };
-
-/// Reads the first `count` images of the official CIFAR-10 binary batches in directory `path`: data_batch_1.bin,
-/// data_batch_2.bin, ... in order for train, without a gap, test_batch.bin for test. `path` may also be one batch file.
-/// A record is a label byte and 3 x 32 x 32 pixel bytes (https://www.cs.toronto.edu/~kriz/cifar.html).
-/// @throws Error(input) for a missing, unreadable, empty, truncated or wrong-size file, a label above 9, or more images
-/// asked for than there are, saying how many there are; Error(io) when reading fails. Memory: count x 3072 bytes.
-[[nodiscard]] StoredImages read_cifar10(const std::string& path, Cifar10Part part, std::int64_t count);
-
-/// How many images read_cifar10 could give, from the file sizes alone. @throws as read_cifar10.
-[[nodiscard]] std::int64_t count_cifar10(const std::string& path, Cifar10Part part);
-
 }  // namespace stepwise

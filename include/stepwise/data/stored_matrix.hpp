@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "stepwise/core/index.hpp"
 #include "stepwise/core/matrix_view.hpp"
@@ -38,5 +39,15 @@ struct StoredMatrix {
 /// Nothing when there is none. Local. @throws Error(input).
 [[nodiscard]] std::optional<StoredMatrix> open_test_kernel(const std::string& path, const std::string& test_path,
                                                            std::int64_t order);
+
+/// Numbers of samples in a file, a row for each of them, and how they are grouped.
+struct SampleRows {
+  StoredMatrix matrix;
+  std::int64_t views = 0;  ///< of (views, n, width), stacked view by view; 0: of (N, width)
+};
+
+/// The numbers at `path`: a .npy file, "FILE.h5:/path/to/dataset", or an HDF5 file that has one of `datasets`; of two
+/// or three dimensions, float32 or float64. Local. @throws Error(input) naming the file.
+[[nodiscard]] SampleRows open_sample_rows(const std::string& path, const std::vector<std::string>& datasets);
 
 }  // namespace stepwise

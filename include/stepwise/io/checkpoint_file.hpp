@@ -29,9 +29,6 @@ class CheckpointWriter {
   std::int64_t commit();
 
  private:
-  void add_checksum(const std::string& name, std::uint64_t checksum);
-
-  const Communicator& comm_;
   ResultFile file_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "stepwise/core/index.hpp"
 #include "stepwise/core/matrix_view.hpp"
+#include "stepwise/dist/block_vector.hpp"
 #include "stepwise/dist/communicator.hpp"
 #include "stepwise/dist/dist_matrix.hpp"
 #include "stepwise/h5/handle.hpp"
@@ -37,6 +38,8 @@ class InputFile {
 
   /// Rows `own` of an N x into.rows dataset, one into each column of `into`. Ranks may read any rows, also the same.
   void read_rows(const std::string& name, Range own, MatrixView<double> into);
+  /// What ResultFile::write_views wrote: (views, n, width), as views x n samples numbered pair by pair.
+  [[nodiscard]] BlockVector read_views(const std::string& name);
   /// What ResultFile::write_matrix wrote, on any grid and in any blocks. Memory per rank: 64 MiB, or one row of blocks.
   void read_matrix(const std::string& name, DistMatrix& into, StackedViews views = {});
 

@@ -50,6 +50,10 @@ void check_output(const Communicator& comm, const std::string& path, bool force,
 /// @throws CollectiveError(io) with what is needed and what is free.
 void check_room(const Communicator& comm, const std::string& path, double bytes);
 
+/// The attribute of every dataset of numbers that holds its checksum, 16 hexadecimal digits: the sum, modulo 2^64, of a
+/// hash (core/hash.hpp) of every number and its place, which does not depend on who wrote what.
+inline constexpr const char* checksum_attribute = "checksum";
+
 /// An HDF5 file being written by all ranks, under a temporary name in the target's directory. Only commit() gives it
 /// its final name, so a file under that name is always whole; without commit() it is removed. Every member is
 /// collective, and every failure is agreed on: a full disk is an error, and so are ranks that disagree on what to
@@ -116,6 +120,8 @@ class ResultFile {
   /// Of a compressed dataset whose rows are dealt out in ranges.
   [[nodiscard]] hsize_t rows_in_chunk(std::int64_t samples, std::int64_t width) const;
   [[nodiscard]] h5::Handle open_created(const DatasetInfo& info) const;
+  /// Notes the checksum of a dataset, given this rank's part of it. Collective.
+  void seal(const DatasetInfo& info, std::uint64_t part);
   void write_selection(const DatasetInfo& info, const std::vector<hsize_t>& extents, hid_t type, const void* data,
                        const Selection& selection, const std::string* dimension,
                        const std::vector<hsize_t>& chunk = {});

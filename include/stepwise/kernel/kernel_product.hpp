@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "stepwise/core/cache_lines.hpp"
 #include "stepwise/core/timing.hpp"
 #include "stepwise/dist/block_vector.hpp"
 #include "stepwise/kernel/evaluate.hpp"
@@ -41,6 +42,7 @@ class KernelProduct {
 
  private:
   struct Visitor;
+  struct Workspace;
   /// Which of this rank's rows the visitor's columns are multiplied with.
   struct Meeting {
     int step = 0;
@@ -48,19 +50,21 @@ class KernelProduct {
     Range cols;
     [[nodiscard]] bool self() const noexcept { return step == 0; }
   };
-  /// Stored tiles: some rows and all their columns, column-major.
+  /// Stored tiles: some rows and all their columns, column-major, each column at the start of a cache line.
   struct Strip {
     Range rows;
     Range cols;
-    std::unique_ptr<T[]> data;
-    [[nodiscard]] MatrixView<T> view() const noexcept { return {data.get(), rows.size(), cols.size(), rows.size()}; }
+    CacheLines<T> data;
+    [[nodiscard]] MatrixView<T> view() const noexcept {
+      return {data.get(), rows.size(), cols.size(), whole_lines<T>(rows.size())};
+    }
   };
   [[nodiscard]] Range share(int rank) const;
   template <class Visit>
   void tour(bool with_samples, std::vector<T> v, std::int64_t width, const Visit& visit) const;
   void store_strips(const Meeting& meeting, const BasicSamples<T>& visitor, const Progress& progress);
   void multiply(const Meeting& meeting, const Visitor& visitor, MatrixView<const T> v, MatrixView<T> y,
-                std::vector<T>& back) const;
+                std::vector<T>& back, Workspace& workspace) const;
 
   const Kernel& kernel_;
   const BasicSamples<T>& own_;

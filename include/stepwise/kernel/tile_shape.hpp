@@ -10,7 +10,7 @@ namespace stepwise {
 struct TileShape {
   std::int64_t rows;
   std::int64_t cols;
-  std::int64_t diagonal;  ///< rows and columns of tiles on the diagonal, of which half is not needed
+  std::int64_t diagonal;  ///< rows and columns of tiles on the diagonal, of which half is not needed; divides `rows`
 };
 
 /// Large enough that BLAS spends its time on products and not on packing; where an entry itself costs microseconds

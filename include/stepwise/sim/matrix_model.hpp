@@ -32,8 +32,11 @@ struct MatrixModel {
 };
 
 /// f(x) = W x: X = W (d x m, shared), Y = W Gamma, Gamma = (1/c) Phi^T B Phi. `own` holds the features of this rank's
-/// samples, sample_share(comm, samples, pairing.views); it must outlive the model. Local. A step costs 4 d m N flops
-/// over all ranks and one reduction of d (m + d) numbers.
+/// samples, sample_share(comm, samples, pairing.views); it must outlive the model. Collective.
+///
+/// Where m is at most 3N/2 and the covariance is not wanted, half of Gamma is stored: N m^2 flops once, 2 d m^2 a step
+/// over all ranks; memory per rank 4 m^2 / P bytes, twice that and `own` meanwhile. Else 4 d m N flops a step in one
+/// pass over the features. One reduction of d m numbers a step. @throws CollectiveError(memory).
 [[nodiscard]] MatrixModel linear_model(const Samples& own, std::int64_t outputs, std::int64_t samples,
                                        const Communicator& comm, const Pairing& pairing, bool covariance = false);
 
