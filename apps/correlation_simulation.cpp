@@ -106,7 +106,7 @@ std::function<BlockVector(const CorrelationRun&)> kernel_embedder(const Problem&
 
 void record_embeddings(Simulation& simulation, const std::shared_ptr<CorrelationRun>& run, const Problem& problem,
                        const BlockVector& final_embedding, const std::vector<NewSamples>& tests,
-                       const Prediction* prediction) {
+                       const Prediction* prediction, const LabelProbe* probe) {
   const std::int64_t views = problem.pairing.views;
   const auto d = static_cast<hsize_t>(run->model.outputs);
   std::vector<SeriesDataset>& datasets = simulation.pictured;
@@ -124,8 +124,16 @@ void record_embeddings(Simulation& simulation, const std::shared_ptr<Correlation
     describe(samples.name, "the samples in " + samples.name, {"/" + samples.name + "_sample", "/output"},
              {static_cast<hsize_t>(samples.final_embedding.samples), d});
   }
-  simulation.pictures = [run, &problem, &final_embedding, &tests, prediction](std::int64_t record) {
+  if (probe != nullptr) datasets.push_back(probe_dataset(*probe));
+  simulation.pictures = [run, &problem, &final_embedding, &tests, prediction, probe](std::int64_t record) {
     std::vector<Entry> entries;
+    std::vector<BlockVector> seen{final_embedding};
+    run->model.embed(run->moving.state(), seen.front().local());
+    for (const NewSamples& samples : tests) seen.push_back(samples.embed(*run));
+    std::vector<double> accuracy;
+    if (probe != nullptr) {
+      accuracy.push_back(probe_accuracy(problem.comm, *probe, seen.front(), tests.empty() ? nullptr : &seen[1]));
+    }
     const auto add = [&](BlockVector measured, const BlockVector& closed_form) {
       if (prediction == nullptr) {
         entries.emplace_back(std::move(measured));
@@ -137,10 +145,9 @@ void record_embeddings(Simulation& simulation, const std::shared_ptr<Correlation
       entries.emplace_back(std::move(predicted));
       entries.emplace_back(std::vector<double>{apart});
     };
-    BlockVector own = final_embedding;
-    run->model.embed(run->moving.state(), own.local());
-    add(std::move(own), final_embedding);
-    for (const NewSamples& samples : tests) add(samples.embed(*run), samples.final_embedding);
+    add(std::move(seen.front()), final_embedding);
+    for (std::size_t i = 0; i < tests.size(); ++i) add(std::move(seen[i + 1]), tests[i].final_embedding);
+    if (probe != nullptr) entries.emplace_back(std::move(accuracy));
     return entries;
   };
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dynamics_run.hpp"
+#include "label_probe.hpp"
 #include "prediction.hpp"
 #include "problem.hpp"
 #include "simulate_config.hpp"
@@ -50,9 +51,9 @@ struct NewSamples {
                                                                                 std::size_t modality);
 
 /// Lets a simulation record f(x, t) of the training samples, of which the final embedding is given, and of new ones,
-/// and what `prediction` says of them, if it is there.
+/// what `prediction` says of them and how well labels can be read off them, if these are there.
 void record_embeddings(Simulation& simulation, const std::shared_ptr<CorrelationRun>& run, const Problem& problem,
                        const BlockVector& final_embedding, const std::vector<NewSamples>& tests,
-                       const Prediction* prediction);
+                       const Prediction* prediction, const LabelProbe* probe);
 
 }  // namespace stepwise

@@ -71,6 +71,8 @@ void simulate_correlation(const Study& study) {
     study.report.note("test samples are not embedded: the outputs given do not say where they start");
   }
 
+  const std::optional<LabelProbe> probe = attempt(comm, [&] { return label_probe(problem.pairs, !tests.empty()); });
+
   // The trained one.
   const std::vector<std::string> losses = loss_names(config);
   std::vector<Simulation> simulations;
@@ -85,13 +87,14 @@ void simulate_correlation(const Study& study) {
     const Prediction* theory = loss == "plain" ? &prediction : nullptr;
     if (theory != nullptr) record_prediction(simulation, prediction);
     if (config.record.embeddings > 0) {
-      record_embeddings(simulation, run, problem, final_embedding.train, tests, theory);
+      record_embeddings(simulation, run, problem, final_embedding.train, tests, theory, probe ? &*probe : nullptr);
     }
     simulation.advice = divergence_advice(config, rate, stable, "1 / (4 gamma_1) for the plain loss");
   }
 
   std::vector<FixedDataset> datasets = sample_scales(problem, d);
-  for (auto& part : {predicted_datasets(modes.gamma, prediction), start_datasets(start, d, problem.pairing.views)}) {
+  for (auto& part : {attempt(comm, [&] { return label_datasets(problem.pairs); }),
+                     predicted_datasets(modes.gamma, prediction), start_datasets(start, d, problem.pairing.views)}) {
     datasets.insert(datasets.end(), part.begin(), part.end());
   }
   Record record = begin_record(study, d, std::move(datasets));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "label_probe.hpp"
 #include "network_config.hpp"
 #include "network_simulation.hpp"
 #include "simulate_output.hpp"
@@ -126,7 +127,7 @@ std::vector<double> leading_part(const SampleMatrix& kernel, std::int64_t pairs,
 /// Embeddings of all samples and the tangent kernel, at the moments of the snapshots.
 void record_pictures(Simulation& simulation, const Study& study, const std::shared_ptr<NetworkRun>& run,
                      const std::vector<NetworkSamples>& tests, const NetworkTheory& theory,
-                     const Prediction* prediction) {
+                     const Prediction* prediction, const LabelProbe* probe) {
   const Problem& problem = *study.problem;
   const auto d = static_cast<hsize_t>(run->training.network.outputs());
   const std::int64_t views = problem.pairing.views;
@@ -161,11 +162,20 @@ void record_pictures(Simulation& simulation, const Study& study, const std::shar
                                     {"/" + group.name + "_sample", "/output"}},
                                    {static_cast<hsize_t>(group.range.size()), d}});
   }
-  simulation.pictures = [run, &study, &problem, &tests, &theory, prediction, groups](std::int64_t record) {
+  if (probe != nullptr) simulation.pictured.push_back(probe_dataset(*probe));
+  simulation.pictures = [run, &study, &problem, &tests, &theory, prediction, groups, probe](std::int64_t record) {
     const SampleMatrix kernel = tangent_kernel(run->training.network, run->grid, run->own.view());
     std::vector<Entry> entries{std::vector<double>{relative_change(kernel, run->start_kernel, run->grid.data)},
                                leading_part(kernel, kernel_pairs(problem), problem.pairing.views, run->grid.data)};
     BlockVector f = outputs_of(*run, run->own.view(), problem.samples, problem.pairing.views);
+    std::vector<BlockVector> of_tests;
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      of_tests.push_back(outputs_of(*run, tests[i].view(), groups[i].range.size(), 1));
+    }
+    std::vector<double> accuracy;
+    if (probe != nullptr) {
+      accuracy.push_back(probe_accuracy(study.comm, *probe, f, of_tests.empty() ? nullptr : &of_tests.front()));
+    }
     if (prediction != nullptr) {
       BlockVector predicted = predicted_embeddings(*prediction, record, theory.final_embedding.train);
       const double apart = relative_distance(f, predicted, study.comm);
@@ -175,9 +185,8 @@ void record_pictures(Simulation& simulation, const Study& study, const std::shar
     } else {
       entries.emplace_back(std::move(f));
     }
-    for (std::size_t i = 0; i < groups.size(); ++i) {
-      entries.emplace_back(outputs_of(*run, tests[i].view(), groups[i].range.size(), 1));
-    }
+    for (BlockVector& of_group : of_tests) entries.emplace_back(std::move(of_group));
+    if (probe != nullptr) entries.emplace_back(std::move(accuracy));
     return entries;
   };
 }
@@ -283,6 +292,7 @@ void simulate_network(const Study& study) {
   // Momentum m makes steps 1 / (1 - m) times as long, once it has built up.
   const Prediction prediction = predict(gamma, theory.aligned, schedule, *rate / (1 - momentum));
 
+  const std::optional<LabelProbe> probe = attempt(comm, [&] { return label_probe(problem.pairs, !tests.empty()); });
   std::vector<Simulation> simulations{network_simulation(run)};
   Simulation& simulation = simulations.front();
   simulation.advice =
@@ -291,14 +301,16 @@ void simulate_network(const Study& study) {
   const Prediction* shown = plain && !config.network.lars ? &prediction : nullptr;
   const std::vector<SeriesDataset> own_rows = simulation.recorded;
   if (shown != nullptr) record_prediction(simulation, prediction);
-  if (config.record.embeddings > 0) record_pictures(simulation, study, run, tests, theory, shown);
+  if (config.record.embeddings > 0)
+    record_pictures(simulation, study, run, tests, theory, shown, probe ? &*probe : nullptr);
 
   std::vector<FixedDataset> datasets = sample_scales(problem, d);
   datasets.push_back(number_scale("layer", "number of an affine layer", 1, std::ssize(run->training.network.layers)));
   datasets.push_back(number_scale("hidden_mode", "number of an eigenvalue of the hidden covariance", 1,
                                   static_cast<std::int64_t>(own_rows[1].extents.front())));
   for (auto& part :
-       {predicted_datasets(theory.modes.gamma, prediction), start_datasets(start, d, problem.pairing.views)}) {
+       {attempt(comm, [&] { return label_datasets(problem.pairs); }),
+        predicted_datasets(theory.modes.gamma, prediction), start_datasets(start, d, problem.pairing.views)}) {
     datasets.insert(datasets.end(), part.begin(), part.end());
   }
   std::string text;

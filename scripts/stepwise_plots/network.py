@@ -1,4 +1,4 @@
-"""Inside a network while it trains: spectra of embedding and hidden layer, weights, tangent kernel, probe."""
+"""Inside a model while it trains: spectra of embedding and hidden layer, weights, tangent kernel, probe."""
 from __future__ import annotations
 
 import h5py
@@ -62,4 +62,4 @@ def draw(figure: Figure, file: h5py.File) -> None:
         steps = half_rises(*records(file, "time", **{"measured/lambda": 2}))
     time_axis(axes[-1], times_of(file[names[0]]), steps)
     axes[-1].set_xlabel(TIME)
-    figure.suptitle(title(file, "the network while it trains"))
+    figure.suptitle(title(file, "the model while it trains"))

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from refusal import RefusalTest
-from support import DONE, NUMERICAL, SHARED, launch, make_pairs, options_of
+from support import DONE, NUMERICAL, SHARED, ProgramTest, launch, make_pairs, options_of
 from test_checkpoint import STOPPED, datasets, start
 
 CIFAR = SHARED / "data/cifar-10-batches-bin"
@@ -229,3 +229,83 @@ class Network(RefusalTest):
         refuse({"training.loss": "vicreg", "training.steps": 5, "training.batch": 1},
                "too few for --training.loss vicreg")
         refuse({"model": "kernel", "kernel.width": 0, "training.momentum": 0.5}, "is of --model network, not kernel")
+
+
+FOLDS = 5
+
+
+def ridge_right(x: np.ndarray, labels: np.ndarray, z: np.ndarray, expected: np.ndarray, penalty: float) -> int:
+    """How many rows of z a ridge classifier gets right: one class against the rest, the intercept is free."""
+    classes = np.unique(labels)
+    y = np.where(labels[:, None] == classes, 1.0, -1.0)
+    centred = x - x.mean(0)
+    weights = np.linalg.solve(centred.T @ centred + penalty * np.eye(x.shape[1]), centred.T @ (y - y.mean(0)))
+    return int(np.sum(classes[np.argmax((z - x.mean(0)) @ weights + y.mean(0), axis=1)] == expected))
+
+
+def probe_accuracies(f: np.ndarray, labels: np.ndarray, test: np.ndarray | None,
+                     test_labels: np.ndarray) -> tuple[float, float]:
+    """In cross-validation, and on test samples for the penalty chosen by it. f: 2 x n x d."""
+    x, of_x, pair = np.concatenate(f), np.tile(labels, 2), np.tile(np.arange(len(labels)), 2)
+    scale = np.sum((x - x.mean(0)) ** 2) / x.shape[1]
+    penalties = scale * np.logspace(-6, 2, 9)
+    right = [sum(ridge_right(x[pair % FOLDS != fold], of_x[pair % FOLDS != fold], x[pair % FOLDS == fold],
+                             of_x[pair % FOLDS == fold], penalty) for fold in range(FOLDS)) for penalty in penalties]
+    best = np.flatnonzero(np.array(right) == max(right))[-1]
+    tested = np.nan if test is None else ridge_right(x, of_x, test, test_labels, penalties[best]) / len(test)
+    return max(right) / len(x), tested
+
+
+class Probe(ProgramTest):
+    models = {"network": {"kernel.type": "ntk", "kernel.width": 64, "kernel.depth": 1},
+              "kernel": {"kernel.type": "rbf", "dynamics.alpha": 1e-2},
+              "linear": {"kernel.type": "linear", "dynamics.alpha": 1e-2, "training.loss": "plain,quartic"}}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.first, self.second, self.test = make_pairs(40, 8, tests=30, seed=2)
+        leading = np.linalg.svd(self.first + self.second)[2][:2].T  # which a few modes see
+        self.labels, self.test_labels = (3 * (x @ leading[:, 0] > 0) + (x @ leading[:, 1] > 0) - 2
+                                         for x in (self.first + self.second, self.test))
+
+    def train(self, model: str, path: object, ranks: int, **more: object) -> h5py.File:
+        self.runs += 1
+        output = self.folder / f"simulation{self.runs}.h5"
+        run = launch(["simulate", *options_of({"model": model, "data.source": "hdf5", "data.path": path, "modes": 3,
+                                               "record.points": 20, **self.models[model], **more}),
+                      "--output", output], ranks)
+        self.assertEqual(run.code, DONE, str(run))
+        return self.enterContext(h5py.File(output, "r"))
+
+    def check(self, group: h5py.Group, test_labels: np.ndarray | None) -> None:
+        found = group["measured/probe_accuracy"]
+        self.assertEqual(found.dims[0][0].name.rsplit("/", 1)[1], "snapshot")
+        self.assertIn("cross-validation over" if test_labels is None else "on the test samples",
+                      found.attrs["description"])
+        for i, (accuracy, f) in enumerate(zip(found, group["measured/embeddings"], strict=True)):
+            validated, tested = probe_accuracies(f, self.labels, group["measured/test"][i], test_labels)
+            self.assertAlmostEqual(accuracy, validated if test_labels is None else tested, 12, f"snapshot {i}")
+        self.assertGreater(found[-1], 0.4)  # of four classes
+
+    def test_probe_is_ridge_regression_of_the_labels(self) -> None:
+        with_tests = self.write_pairs(self.first, self.second, self.test, labels=self.labels,
+                                      test_labels=self.test_labels)
+        without = self.write_pairs(self.first, self.second, self.test, "without.h5", labels=self.labels)
+        for model in self.models:
+            for path, test_labels, ranks in ((with_tests, self.test_labels, 1), (with_tests, self.test_labels, 2),
+                                             (without, None, 2)):
+                with self.subTest(model, path=path.name, ranks=ranks):
+                    file = self.train(model, path, ranks)
+                    np.testing.assert_array_equal(file["data/labels"], self.labels)
+                    self.assertEqual("data/test_labels" in file, test_labels is not None)
+                    for group in (file["plain"], file["quartic"]) if model == "linear" else (file,):
+                        self.check(group, test_labels)
+
+    def test_no_labels_no_probe(self) -> None:
+        for more in ({}, {"labels": np.ones(40, int)}):
+            file = self.train("network", self.write_pairs(self.first, self.second, self.test, **more), 1)
+            self.assertNotIn("measured/probe_accuracy", file)
+            self.assertEqual("data/labels" in file, "labels" in more)
+        file = self.train("network", self.write_pairs(self.first, self.second, labels=self.labels), 1,
+                          **{"record.embeddings": 0})
+        self.assertNotIn("measured/probe_accuracy", file)
