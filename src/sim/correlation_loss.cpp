@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "sim/small_dense.hpp"
 #include "stepwise/dist/gemm.hpp"
+#include "stepwise/dist/lapack.hpp"
 
 namespace stepwise {
 namespace {
@@ -57,9 +57,20 @@ LossOfC polynomial(MatrixView<const double> c, bool quartic) {
   return result;
 }
 
+/// NaN in, NaN out: LAPACK may not return from NaN, and a loss that is not a number is the caller's to see.
+SymmetricEigenpairs eigenpairs(MatrixView<const double> c, bool vectors) {
+  for (std::int64_t j = 0; j < c.cols; ++j) {
+    if (std::all_of(c.column(j), c.column(j) + c.rows, [](double x) { return std::isfinite(x); })) continue;
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    const auto d = static_cast<std::size_t>(c.rows);
+    return {std::vector<double>(d, nan), std::vector<double>(vectors ? d * d : 0, nan)};
+  }
+  return symmetric_eigenpairs(c, vectors);
+}
+
 LossOfC spectral(const CorrelationLoss& loss, MatrixView<const double> c) {
   const std::int64_t d = c.rows;
-  const SmallSpectrum eigen = small_spectrum(c, true);
+  const SymmetricEigenpairs eigen = eigenpairs(c, true);
   LossOfC result{0, std::vector<double>(static_cast<std::size_t>(d * d))};
   std::vector<double> scaled = eigen.vectors;
   for (std::int64_t j = 0; j < d; ++j) {
@@ -82,7 +93,7 @@ LossOfC evaluate(const CorrelationLoss& loss, MatrixView<const double> c) {
 }
 
 std::vector<double> spectrum(MatrixView<const double> c) {
-  std::vector<double> values = small_spectrum(c, false).values;
+  std::vector<double> values = eigenpairs(c, false).values;
   std::reverse(values.begin(), values.end());
   return values;
 }

@@ -3,10 +3,10 @@
 #include <cmath>
 #include <utility>
 
-#include "sim/small_dense.hpp"
 #include "sim/watch.hpp"
 #include "stepwise/core/error.hpp"
 #include "stepwise/dist/gemm.hpp"
+#include "stepwise/dist/lapack.hpp"
 
 namespace stepwise {
 
@@ -28,7 +28,9 @@ Dynamics correlation_dynamics(MatrixModel model, const Objective& objective) {
       for (std::int64_t j = 0; j < d; ++j) {
         moments.covariance[static_cast<std::size_t>(j * (d + 1))] += *objective.preconditioning;
       }
-      loss.gradient = solve_positive(std::move(moments.covariance), std::move(loss.gradient), d);
+      auto solved = solve_positive({moments.covariance.data(), d, d, d}, {loss.gradient.data(), d, d, d});
+      // Not positive definite: a state that is not finite, which the loss tells.
+      loss.gradient = solved ? std::move(*solved) : std::vector<double>(static_cast<std::size_t>(d * d), std::nan(""));
     }
     gemm(-2, Transpose::no, {loss.gradient.data(), d, d, d}, Transpose::no, y_view, 0, v);
     return loss.loss;

@@ -1,34 +1,12 @@
 #include "stepwise/sim/input_span.hpp"
 
-#include <algorithm>
-
-#include "stepwise/core/error.hpp"
-#include "stepwise/core/index.hpp"
 #include "stepwise/dist/gemm.hpp"
-
-extern "C" {
-void dgeqrf_(const int* m, const int* n, double* a, const int* lda, double* tau, double* work, const int* lwork,
-             int* info);
-void dorgqr_(const int* m, const int* n, const int* k, double* a, const int* lda, const double* tau, double* work,
-             const int* lwork, int* info);
-}
+#include "stepwise/dist/lapack.hpp"
 
 namespace stepwise {
 
 InputSpan input_span(MatrixView<const double> x) {
-  InputSpan span{x.rows, {}};
-  for (std::int64_t s = 0; s < x.cols; ++s) span.basis.insert(span.basis.end(), x.column(s), x.column(s) + x.rows);
-  if (x.cols == 0) return span;
-  const int m = narrow(x.rows, "the number of inputs");
-  const int n = narrow(x.cols, "the number of samples");
-  const int lwork = 64 * n;
-  int info = 0;
-  std::vector<double> tau(static_cast<std::size_t>(n));
-  std::vector<double> work(static_cast<std::size_t>(lwork));
-  dgeqrf_(&m, &n, span.basis.data(), &m, tau.data(), work.data(), &lwork, &info);
-  if (info == 0) dorgqr_(&m, &n, &n, span.basis.data(), &m, tau.data(), work.data(), &lwork, &info);
-  if (info != 0) fail(ExitCode::numerical, "QR factorisation of the samples failed: LAPACK says {}", info);
-  return span;
+  return {x.rows, qr_factors(x, true).q};
 }
 
 std::vector<double> coordinates(const InputSpan& span, MatrixView<const double> x) {

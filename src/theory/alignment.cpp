@@ -2,35 +2,18 @@
 
 #include <algorithm>
 
-#include "stepwise/core/index.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
-
-extern "C" {
-void dgeqrf_(const int* m, const int* n, double* a, const int* lda, double* tau, double* work, const int* lwork,
-             int* info);
-void dorgqr_(const int* m, const int* n, const int* k, double* a, const int* lda, const double* tau, double* work,
-             const int* lwork, int* info);
-}
+#include "stepwise/dist/lapack.hpp"
 
 namespace stepwise {
 
 InitialCondition align(MatrixView<const double> m) {
   if (m.rows != m.cols) fail(ExitCode::internal, "align: a {} x {} matrix is not square", m.rows, m.cols);
-  const int d = narrow(m.rows, "the number of modes");
-  const auto size = static_cast<std::size_t>(d);
-  InitialCondition start;
-  start.u.resize(size * size);
-  for (std::int64_t j = 0; j < d; ++j) std::copy_n(m.column(j), d, start.u.data() + j * d);
-  std::vector<double> tau(size);
-  std::vector<double> work(64 * size);  // LAPACK's block size is at most 64
-  const int lwork = static_cast<int>(work.size());
-  int info = 0;
-  dgeqrf_(&d, &d, start.u.data(), &d, tau.data(), work.data(), &lwork, &info);
-  if (info != 0) fail(ExitCode::internal, "dgeqrf: argument {} is wrong", -info);
-  for (std::size_t j = 0; j < size; ++j) start.s0.push_back(start.u[j + j * size]);
-  dorgqr_(&d, &d, &d, start.u.data(), &d, tau.data(), work.data(), &lwork, &info);
-  if (info != 0) fail(ExitCode::internal, "dorgqr: argument {} is wrong", -info);
+  const auto size = static_cast<std::size_t>(m.rows);
+  QrFactors factors = qr_factors(m, true);
+  InitialCondition start{{}, std::move(factors.q)};
+  for (std::size_t j = 0; j < size; ++j) start.s0.push_back(factors.r[j + j * size]);
   for (std::size_t j = 0; j < size; ++j) {
     if (start.s0[j] >= 0) continue;
     start.s0[j] *= -1;

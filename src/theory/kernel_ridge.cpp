@@ -2,15 +2,11 @@
 
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
+#include "stepwise/dist/lapack.hpp"
 #include "stepwise/dist/pblas.hpp"
 #include "stepwise/solve/eigensolver.hpp"
 #include "stepwise/theory/probe_samples.hpp"
 #include "theory/penalty.hpp"
-
-extern "C" {
-void dposv_(const char* uplo, const int* n, const int* nrhs, double* a, const int* lda, double* b, const int* ldb,
-            int* info);
-}
 
 namespace stepwise {
 namespace {
@@ -78,8 +74,6 @@ std::int64_t count_left_out(const Spectrum& spectrum, const ProbeSamples& sample
   const std::int64_t n = std::ssize(spectrum.values);
   const std::int64_t classes = samples.class_count;
   const std::vector<double> dual = dual_of(spectrum, samples, penalty);
-  const int group = static_cast<int>(samples.group);
-  const int columns = static_cast<int>(classes);
   const auto side = static_cast<std::size_t>(samples.group);
   std::vector<double> weighted(static_cast<std::size_t>(n) * side);
   std::vector<double> inverse(side * side);
@@ -99,14 +93,14 @@ std::int64_t count_left_out(const Spectrum& spectrum, const ProbeSamples& sample
     }
     gemm(1, Transpose::yes, rows, Transpose::no, {weighted.data(), n, samples.group, n}, 0,
          {inverse.data(), samples.group, samples.group, samples.group});
-    int info = 0;
-    dposv_("L", &group, &columns, inverse.data(), &group, residual.data(), &group, &info);
-    if (info != 0) fail(ExitCode::numerical, "kernel ridge: leaving out sample {} fails", begin);
+    const auto left_out = solve_positive({inverse.data(), samples.group, samples.group, samples.group},
+                                         {residual.data(), samples.group, classes, samples.group});
+    if (!left_out) fail(ExitCode::numerical, "kernel ridge: leaving out sample {} fails", begin);
     for (std::int64_t v = 0; v < samples.group; ++v) {
       const std::int64_t own_class = samples.train.classes[static_cast<std::size_t>(begin + v)];
       std::vector<double> scores;
       for (std::int64_t c = 0; c < classes; ++c) {
-        scores.push_back(target(own_class, c) - residual[static_cast<std::size_t>(v + c * samples.group)]);
+        scores.push_back(target(own_class, c) - (*left_out)[static_cast<std::size_t>(v + c * samples.group)]);
       }
       right += std::max_element(scores.begin(), scores.end()) - scores.begin() == own_class ? 1 : 0;
     }

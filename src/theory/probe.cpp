@@ -7,14 +7,7 @@
 #include "stepwise/core/error.hpp"
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/gemm.hpp"
-
-extern "C" {
-void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info);
-void dpotrs_(const char* uplo, const int* n, const int* nrhs, const double* a, const int* lda, double* b,
-             const int* ldb, int* info);
-void dsyev_(const char* jobz, const char* uplo, const int* n, double* a, const int* lda, double* w, double* work,
-            const int* lwork, int* info);
-}
+#include "stepwise/dist/lapack.hpp"
 
 namespace stepwise {
 namespace {
@@ -50,18 +43,6 @@ std::vector<double> total_sums(const LabelMoments& m) {
       total[static_cast<std::size_t>(i)] += m.sums[at(i, c, m.features())];
   }
   return total;
-}
-
-/// Eigenvalues of a symmetric matrix, ascending.
-std::vector<double> eigenvalues(std::vector<double> a, std::int64_t order) {
-  const int n = narrow(order, "the number of modes");
-  std::vector<double> values(static_cast<std::size_t>(n));
-  std::vector<double> work(static_cast<std::size_t>(std::max(1, 34 * n)));
-  const int lwork = static_cast<int>(work.size());
-  int info = 0;
-  dsyev_("N", "L", &n, a.data(), &n, values.data(), work.data(), &lwork, &info);
-  if (info != 0) fail(ExitCode::numerical, "dsyev failed on a matrix of order {} (info {}): NaN in it?", n, info);
-  return values;
 }
 
 }  // namespace
@@ -147,22 +128,17 @@ std::vector<LinearClassifier> ridge_classifiers(const LabelMoments& m, std::span
       right[at(i, c, k)] = 2 * scales[a] * (m.sums[at(i, c, d)] - share * total[a]);
     }
   }
-  const int order = narrow(k, "the number of modes");
-  const int columns = narrow(classes, "the number of classes");
   std::vector<LinearClassifier> classifiers;
   for (const double penalty : penalties) {
     std::vector<double> normal = centred;
     for (double& x : normal) x *= n;
     for (std::int64_t i = 0; i < k; ++i) normal[at(i, i, k)] += penalty;
-    LinearClassifier fit{k, right, {}};
-    int info = 0;
-    dpotrf_("L", &order, normal.data(), &order, &info);
-    if (info != 0) {
-      fail(ExitCode::numerical,
-           "the normal equations of {} modes with penalty {:.3g} are not positive definite (row {})", k, penalty, info);
+    auto weights = solve_positive({normal.data(), k, k, k}, {right.data(), k, classes, k});
+    if (!weights) {
+      fail(ExitCode::numerical, "the normal equations of {} modes with penalty {:.3g} are not positive definite", k,
+           penalty);
     }
-    dpotrs_("L", &order, &columns, normal.data(), &order, fit.weights.data(), &order, &info);
-    if (info != 0) fail(ExitCode::internal, "dpotrs: argument {} is wrong", -info);
+    LinearClassifier fit{k, std::move(*weights), {}};
     for (std::int64_t c = 0; c < classes; ++c) {
       double intercept = 2 * m.counts[static_cast<std::size_t>(c)] / n - 1;  // the mean of the targets
       for (std::int64_t i = 0; i < k; ++i) {
@@ -218,7 +194,7 @@ double rankme(const LabelMoments& m, std::span<const double> scales) {
     }
   }
   double sum = 0;
-  std::vector<double> singular = eigenvalues(std::move(squares), k);
+  std::vector<double> singular = symmetric_eigenpairs({squares.data(), k, k, k}, false).values;
   for (double& x : singular) sum += x = std::sqrt(std::max(x, 0.0));
   if (sum == 0) return 0;
   double entropy = 0;

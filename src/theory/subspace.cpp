@@ -8,15 +8,7 @@
 #include "stepwise/core/index.hpp"
 #include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
-
-extern "C" {
-void dgeqrf_(const int* m, const int* n, double* a, const int* lda, double* tau, double* work, const int* lwork,
-             int* info);
-void dgesvd_(const char* jobu, const char* jobvt, const int* m, const int* n, double* a, const int* lda, double* s,
-             double* u, const int* ldu, double* vt, const int* ldvt, double* work, const int* lwork, int* info);
-void dtrsm_(const char* side, const char* uplo, const char* transa, const char* diag, const int* m, const int* n,
-            const double* alpha, const double* a, const int* lda, double* b, const int* ldb);
-}
+#include "stepwise/dist/lapack.hpp"
 
 namespace stepwise {
 namespace {
@@ -31,24 +23,20 @@ struct Dense {
   [[nodiscard]] MatrixView<double> view() noexcept {
     return {data.data(), rows, cols, std::max<std::int64_t>(rows, 1)};
   }
+  [[nodiscard]] MatrixView<const double> view() const noexcept {
+    return {data.data(), rows, cols, std::max<std::int64_t>(rows, 1)};
+  }
   double& operator()(std::int64_t i, std::int64_t j) { return data[static_cast<std::size_t>(i + j * rows)]; }
   double operator()(std::int64_t i, std::int64_t j) const { return data[static_cast<std::size_t>(i + j * rows)]; }
 };
 
-/// The n x n factor R of QR of a tall or wide matrix, which is destroyed; with zeros below where it has fewer rows.
-Dense upper_factor(Dense& a) {
-  const int m = narrow(a.rows, "rows of a QR factorisation");
-  const int n = narrow(a.cols, "columns of a QR factorisation");
-  const int lda = std::max(m, 1);
-  std::vector<double> tau(static_cast<std::size_t>(std::max(std::min(m, n), 1)));
-  std::vector<double> work(64 * static_cast<std::size_t>(std::max(n, 1)));  // LAPACK's block size is at most 64
-  const int lwork = static_cast<int>(work.size());
-  int info = 0;
-  if (m > 0) dgeqrf_(&m, &n, a.data.data(), &lda, tau.data(), work.data(), &lwork, &info);
-  if (info != 0) fail(ExitCode::internal, "dgeqrf: argument {} is wrong", -info);
+/// The n x n factor R of QR of a tall or wide matrix; with zeros below where it has fewer rows.
+Dense upper_factor(const Dense& a) {
+  const std::vector<double> upper = qr_factors(a.view(), false).r;
+  const std::int64_t rows = std::min(a.rows, a.cols);
   Dense r(a.cols, a.cols);
   for (std::int64_t j = 0; j < a.cols; ++j) {
-    for (std::int64_t i = 0; i <= std::min(j, a.rows - 1); ++i) r(i, j) = a(i, j);
+    for (std::int64_t i = 0; i < std::min(j + 1, rows); ++i) r(i, j) = upper[static_cast<std::size_t>(i + j * rows)];
   }
   return r;
 }
@@ -87,39 +75,13 @@ Dense tall_factor(const BlockVector& f, const Communicator& comm) {
 }
 
 /// Singular values, descending, and where wanted right singular vectors as rows of `vt`; computed by rank 0 for all.
-/// Collective.
-struct Svd {
-  std::vector<double> values;
-  Dense vt;
-};
-Svd singular_values(Dense a, bool vectors, const Communicator& comm) {
-  const std::int64_t least = std::min(a.rows, a.cols);
-  Svd svd{std::vector<double>(static_cast<std::size_t>(least)), Dense(vectors ? a.cols : 0, vectors ? a.cols : 0)};
-  attempt_on_root(comm, [&] {
-    if (least == 0) return;
-    const int m = narrow(a.rows, "rows of a singular value decomposition");
-    const int n = narrow(a.cols, "columns of a singular value decomposition");
-    const char none = 'N';
-    const char all = 'A';
-    const int one = 1;
-    double size = 0;
-    int lwork = -1;
-    int info = 0;
-    double* vt = vectors ? svd.vt.data.data() : &size;
-    const int ldvt = vectors ? n : 1;
-    std::vector<double> work(1);
-    for (int pass = 0; pass < 2; ++pass) {  // first asks for the workspace
-      dgesvd_(&none, vectors ? &all : &none, &m, &n, a.data.data(), &m, svd.values.data(), &size, &one, vt, &ldvt,
-              work.data(), &lwork, &info);
-      if (info != 0) fail(ExitCode::numerical, "dgesvd failed on a {} x {} matrix (info {})", m, n, info);
-      if (pass == 0) {
-        lwork = static_cast<int>(work.front());
-        work.resize(static_cast<std::size_t>(lwork));
-      }
-    }
-  });
+/// The same bits on every rank. Collective.
+SingularValues agreed_singular_values(const Dense& a, bool vectors, const Communicator& comm) {
+  SingularValues svd{std::vector<double>(static_cast<std::size_t>(std::min(a.rows, a.cols))),
+                     std::vector<double>(static_cast<std::size_t>(vectors ? a.cols * a.cols : 0))};
+  attempt_on_root(comm, [&] { svd = singular_values(a.view(), vectors); });
   broadcast(comm, svd.values);
-  broadcast(comm, svd.vt.data);
+  broadcast(comm, svd.vt);
   return svd;
 }
 
@@ -162,11 +124,7 @@ Chosen independent_columns(const Dense& r, double tolerance) {
 
 /// Rows of V R^-1 for the rows of V: V^T <- R^-T V^T. Local.
 void divide_by(BlockVector& v, const Dense& r) {
-  const int d = narrow(v.width, "dimensions of a subspace");
-  const int samples = narrow(v.range.size(), "samples of a rank");
-  const double one = 1;
-  if (d == 0 || samples == 0) return;
-  dtrsm_("L", "U", "T", "N", &d, &samples, &one, r.data.data(), &d, v.data.data(), &d);
+  solve_transposed_upper({r.data.data(), r.rows, r.cols, r.rows}, v.local());
 }
 
 BlockVector with_width(const BlockVector& like, std::int64_t width) {
@@ -218,7 +176,7 @@ SubspaceBasis basis_as_given(BlockVector f, const std::vector<double>& norms, do
 /// F V S^-1 with the singular vectors of R.
 SubspaceBasis principal_basis(BlockVector f, double largest, double tolerance, const Communicator& comm) {
   scale_vectors(f, std::vector<double>(static_cast<std::size_t>(f.width), largest > 0 ? 1 / largest : 0));
-  const Svd svd = singular_values(tall_factor(f, comm), true, comm);
+  const SingularValues svd = agreed_singular_values(tall_factor(f, comm), true, comm);
   SubspaceBasis basis;
   for (std::int64_t j = 0; j < f.width; ++j) {
     const double value = svd.values[static_cast<std::size_t>(j)];
@@ -229,7 +187,8 @@ SubspaceBasis principal_basis(BlockVector f, double largest, double tolerance, c
   if (rank == 0) return basis;
   Dense weights(rank, f.width);
   for (std::int64_t i = 0; i < rank; ++i) {
-    for (std::int64_t j = 0; j < f.width; ++j) weights(i, j) = svd.vt(i, j) / svd.values[static_cast<std::size_t>(i)];
+    for (std::int64_t j = 0; j < f.width; ++j)
+      weights(i, j) = svd.vt[static_cast<std::size_t>(i + j * f.width)] / svd.values[static_cast<std::size_t>(i)];
   }
   gemm(1, Transpose::no, weights.view(), Transpose::no, f.local(), 0, basis.q.local());
   return basis;
@@ -246,11 +205,11 @@ Dense inner_products(const BlockVector& u, const BlockVector& v, const Communica
 /// Angles between a basis and one that is not larger. Collective.
 std::vector<double> principal_angles(const BlockVector& larger, const BlockVector& smaller, const Dense& products,
                                      const Communicator& comm) {
-  const std::vector<double> cosines = singular_values(products, false, comm).values;
+  const std::vector<double> cosines = agreed_singular_values(products, false, comm).values;
   BlockVector rest = attempt(comm, [&] { return smaller; });  // what is outside the larger one: its length is a sine
   gemm(-1, Transpose::yes, {products.data.data(), products.rows, products.cols, products.rows}, Transpose::no,
        larger.local(), 1, rest.local());
-  const std::vector<double> sines = singular_values(tall_factor(rest, comm), false, comm).values;
+  const std::vector<double> sines = agreed_singular_values(tall_factor(rest, comm), false, comm).values;
   std::vector<double> angles;
   for (std::size_t i = 0; i < cosines.size(); ++i) {
     const double cosine = std::min(cosines[i], 1.0);

@@ -108,7 +108,7 @@ TEST(TangentKernel, MultipliesAndComparesOnEveryGrid) {
   });
 }
 
-TEST(HiddenCovariance, HasTheTraceOfTheRepresentations) {
+TEST(HiddenCovariance, Trace) {
   const NetworkOptions options{2, Gelu{}};
   const Vector x = test::normal_columns(options.inputs, n, 2);
   // The signals of the last hidden layer are the outputs of a network cut off there.

@@ -53,7 +53,7 @@ TEST(WidthFit, LeavesOutWhatDiverged) {
   EXPECT_EQ(fit_exponent(widths, std::vector<double>(8, nan)).seeds, 0);
 }
 
-TEST(WidthFit, DivergenceOfGaussiansIsItsIntegral) {
+TEST(WidthFit, GaussianDivergence) {
   const auto density = [](double x, double mean, double variance) {
     return std::exp(-(x - mean) * (x - mean) / (2 * variance)) / std::sqrt(2 * std::numbers::pi * variance);
   };

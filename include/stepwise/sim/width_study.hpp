@@ -86,8 +86,8 @@ constexpr std::array<WidthStatistic, 14> width_statistics{{
 /// Trains on samples x (m x N, group by group). It has diverged where the loss is not finite, or beyond a thousand
 /// times its start. Local: no other rank is involved. @throws Error(input) for a network or loss that does not fit,
 /// Error(stopped) where the process was asked to stop. Cost: 8 flops a weight, sample and step, twice that for the
-/// expansion too; with fewer samples than inputs m the first layer has N M weights only. Memory: 5 numbers a weight, and
-/// m M.
+/// expansion too; with fewer samples than inputs m the first layer has N M weights only. Memory: 5 numbers a weight,
+/// and m M.
 [[nodiscard]] WidthResult train_width(const WidthRun& run, MatrixView<const double> x, const Pairing& pairing);
 
 /// ||J - J_0||_F / ||J_0||_F of the Jacobians of two networks' outputs by the weights on samples x, each weight
