@@ -32,6 +32,9 @@ VicReg vicreg_of(const std::string& text) {
   loss.invariance = numbers[0];
   loss.variance = numbers[1];
   loss.covariance = numbers[2];
+  if (loss.invariance == 0 && loss.variance == 0 && loss.covariance == 0) {
+    fail(ExitCode::input, "--training.vicreg is '{}', a loss of nothing: give at least one weight above 0", text);
+  }
   return loss;
 }
 
@@ -99,8 +102,25 @@ void check_network(const SimulateConfig& c) {
     fail(ExitCode::input, "--training.loss {} has no theory that says when training ends: give --training.steps",
          c.training.loss);
   }
+  if (c.network.trust != SimulateConfig().network.trust && !c.network.lars) {
+    fail(ExitCode::input, "--training.trust {} is of --training.lars, which is not on: leave it out", c.network.trust);
+  }
+  refuse_options_of_other_losses(c, loss_names(c));
   validate(pair_loss_of(c));
   validate(optimiser_of(c, c.training.rate.value_or(1)));
+}
+
+void refuse_options_of_other_losses(const SimulateConfig& c, const std::vector<std::string>& losses) {
+  const decltype(c.network) untouched{};
+  const auto refuse = [&](bool touched, const std::string& loss, const std::string& option, const auto& value) {
+    if (!touched || std::find(losses.begin(), losses.end(), loss) != losses.end()) return;
+    fail(ExitCode::input, "--training.{} {} is of the loss {}, which nothing is trained by: leave it out", option,
+         value, loss);
+  };
+  const auto& n = c.network;
+  refuse(n.off_diagonal != untouched.off_diagonal, "barlow-twins", "off-diagonal", n.off_diagonal);
+  refuse(n.temperature != untouched.temperature, "simclr", "temperature", n.temperature);
+  refuse(n.vicreg != untouched.vicreg, "vicreg", "vicreg", n.vicreg);
 }
 
 void refuse_network_options(const SimulateConfig& config) {

@@ -25,6 +25,9 @@ void check_network(const SimulateConfig& config);
 /// @throws Error(input) where another model is given what is of networks.
 void refuse_network_options(const SimulateConfig& config);
 
+/// @throws Error(input) for a setting of a loss that is not among `losses`.
+void refuse_options_of_other_losses(const SimulateConfig& config, const std::vector<std::string>& losses);
+
 [[nodiscard]] PairLoss pair_loss_of(const SimulateConfig& config);
 /// The one of that name, with the settings of losses.
 [[nodiscard]] PairLoss pair_loss_of(const SimulateConfig& config, const std::string& name);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "simulate_output.hpp"
+
 namespace stepwise {
 namespace {
 
@@ -42,7 +44,7 @@ std::vector<SeriesDataset> datasets_of(const NetworkPictures& of) {
         "1",
         "the network's tangent kernel, mean over outputs, of all first views, then all second "
         "ones and so on, of the first pairs",
-        {"", ""}},
+        {"/kernel_sample", "/other_kernel_sample"}},
        {count, count}},
       {{"/measured/embeddings", "1", "f(x, t) of all views of every pair", scales}, shape}};
   if (of.prediction != nullptr) {
@@ -101,6 +103,13 @@ std::vector<Entry> take(const NetworkPictures& of, std::int64_t record) {
 }
 
 }  // namespace
+
+std::vector<FixedDataset> picture_scales(const Problem& problem) {
+  const std::int64_t count = kernel_pairs(problem) * problem.pairing.views;
+  return {number_scale("kernel_sample", "sample of the recorded tangent kernel: all first views, then all second ones",
+                       0, count),
+          number_scale("other_kernel_sample", "the same, for columns", 0, count)};
+}
 
 void record_pictures(Simulation& simulation, const std::shared_ptr<const NetworkPictures>& pictures) {
   simulation.pictured = datasets_of(*pictures);

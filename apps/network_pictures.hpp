@@ -20,6 +20,9 @@ struct NetworkPictures {
   std::optional<LabelProbe> probe;
 };
 
+/// The scales of the tangent kernel's part that is recorded.
+[[nodiscard]] std::vector<FixedDataset> picture_scales(const Problem& problem);
+
 /// Lets a simulation record them.
 void record_pictures(Simulation& simulation, const std::shared_ptr<const NetworkPictures>& pictures);
 

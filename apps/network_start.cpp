@@ -21,6 +21,11 @@ std::int64_t batch_of(const SimulateConfig& config, const Problem& problem) {
 }
 
 std::int64_t batch_size(const SimulateConfig& config, const Problem& problem, const PairLoss& loss) {
+  const std::int64_t groups = group_count(problem);
+  if (config.network.batch > groups) {
+    fail(ExitCode::input, "--training.batch is {}, but there are {} pairs: leave it out for all of them",
+         config.network.batch, groups);
+  }
   const std::int64_t batch = batch_of(config, problem);
   if (batch < fewest_groups(loss)) {
     fail(ExitCode::input, "{} pairs in a batch are too few for --training.loss {}: it compares pairs, give at least {}",

@@ -49,13 +49,13 @@ std::vector<std::int64_t> pictures_among(const std::vector<Moment>& moments, dou
 
 /// s_j(t) of all modes at all moments, T x d.
 std::vector<double> singular_values(const std::vector<double>& gamma, const std::vector<double>& s0,
-                                    const Schedule& schedule, const std::optional<double>& rate) {
+                                    const Schedule& schedule, const std::optional<double>& rate, double momentum) {
   const std::size_t d = gamma.size();
   const std::vector<std::int64_t> steps = steps_of(schedule);
   std::vector<double> s(schedule.moments.size() * d);
   for (std::size_t j = 0; j < d; ++j) {
     const std::vector<double> descended =
-        rate ? descended_singular_values(gamma[j], s0[j], *rate, steps) : std::vector<double>();
+        rate ? descended_singular_values(gamma[j], s0[j], *rate, steps, momentum) : std::vector<double>();
     for (std::size_t k = 0; k < schedule.moments.size(); ++k) {
       s[k * d + j] = rate ? descended[k] : singular_value(gamma[j], s0[j], schedule.moments[k].time);
     }
@@ -81,7 +81,7 @@ Trajectory trajectory_of(const std::vector<double>& gamma, const std::vector<dou
 
 std::optional<double> learning_rate(const SimulateConfig& config, double largest_stable) {
   if (config.training.method == "flow") return std::nullopt;
-  return config.training.rate.value_or(largest_stable / 20);
+  return config.training.rate.value_or((1 - config.network.momentum) * largest_stable / 20);
 }
 
 Schedule spread_moments(const SimulateConfig& config, double first, double end, const std::optional<double>& rate) {
@@ -111,15 +111,19 @@ Schedule make_schedule(const SimulateConfig& config, const std::vector<double>& 
                        const std::optional<double>& rate) {
   // After that long a mode is learned to one part in 10^5.
   constexpr double settled = 12;
+  const double momentum = config.network.momentum;
   double first = 0;
   double end = 0;
   for (std::size_t j = 0; j < gamma.size(); ++j) {
-    const double scale = 1 / (8 * gamma[j]);
-    const double rise = half_rise(gamma[j], s0[j]);
+    const double speed = rate && momentum > 0 ? descent_speed(gamma[j], *rate, momentum) : 1;
+    const double scale = 1 / (8 * gamma[j] * speed);
+    const double rise = half_rise(gamma[j], s0[j]) / speed;
     const double learned = std::isnan(rise) ? scale : std::max(rise, scale);
     first = j == 0 ? learned : std::min(first, learned);
     end = std::max(end, learned + settled * scale);
   }
+  // What oscillates falls by sqrt(m) a step.
+  if (rate && momentum > 0) end += 2 * settled * *rate / (1 - momentum);
   const bool given = config.training.time || config.training.steps;
   if (!std::isfinite(end) && !given) {
     fail(ExitCode::input, "mode {} starts at zero and is never learned: there is no end, give --training.{}",
@@ -129,13 +133,17 @@ Schedule make_schedule(const SimulateConfig& config, const std::vector<double>& 
 }
 
 Prediction predict(std::vector<double> gamma, InitialCondition start, const Schedule& schedule,
-                   const std::optional<double>& rate) {
+                   const std::optional<double>& rate, double momentum) {
   Prediction prediction{std::move(gamma), std::move(start), {}, {}, {}, {}};
   const std::vector<double> times = times_of(schedule);
   const std::vector<double>& s0 = prediction.start.s0;
-  prediction.s = singular_values(prediction.gamma, s0, schedule, rate);
+  prediction.s = singular_values(prediction.gamma, s0, schedule, rate, momentum);
   prediction.path = trajectory_of(prediction.gamma, prediction.s, times);
-  if (rate) prediction.flow = trajectory(prediction.gamma, s0, times);
+  if (rate) {
+    std::vector<double> of_flow = times;  // momentum m makes steps 1 / (1 - m) times as long, once it has built up
+    for (double& time : of_flow) time /= 1 - momentum;
+    prediction.flow = trajectory(prediction.gamma, s0, of_flow);
+  }
   for (std::size_t j = 0; j < prediction.gamma.size(); ++j) {
     std::vector<double> curve;
     for (std::size_t k = j; k < prediction.path.lambda.size(); k += prediction.gamma.size()) {

@@ -10,8 +10,8 @@
 
 namespace stepwise {
 
-/// The learning rate of --training.method descent: as given, or a twentieth of the largest stable one; nothing for
-/// flow.
+/// The learning rate of --training.method descent: as given, or a twentieth of the largest stable one without momentum
+/// m, times 1 - m, so that m changes little of how far training comes in a step; nothing for flow.
 [[nodiscard]] std::optional<double> learning_rate(const SimulateConfig& config, double largest_stable);
 
 /// When to record what, from what the theory expects of modes that start at s0: as --training.steps, .time and
@@ -35,8 +35,9 @@ struct Prediction {
   std::optional<Trajectory> flow;  ///< descent: those of gradient flow, the limit of small rates
 };
 
+/// `momentum`: of descent.
 [[nodiscard]] Prediction predict(std::vector<double> gamma, InitialCondition start, const Schedule& schedule,
-                                 const std::optional<double>& rate);
+                                 const std::optional<double>& rate, double momentum = 0);
 
 /// f at a moment from the final embedding f_j = gamma_j^{-1/2} A_j^T k(x), whose samples stay where they are. Local.
 [[nodiscard]] BlockVector predicted_embeddings(const Prediction& prediction, std::int64_t record,

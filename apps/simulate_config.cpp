@@ -166,9 +166,12 @@ void check_widths(const SimulateConfig& c) {
          "--model widths trains networks of its own, described by --study.*: leave out --kernel.type and .centre");
   }
   refuse_sections(c, {"kernel-b", "record", "system"}, "is of other models than widths");
+  std::vector<std::string> losses;
   for (const WidthVariant& variant : plan_widths(c.study).variants) {
+    losses.push_back(variant.loss);
     if (variant.loss != "logistic") validate(pair_loss_of(c, variant.loss));
   }
+  refuse_options_of_other_losses(c, losses);
 }
 
 }  // namespace

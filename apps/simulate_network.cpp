@@ -36,7 +36,7 @@ NetworkTheory predict_from(const Study& study, const NetworkRun& run, const Bloc
 /// The learning rate, and what it is to be compared with.
 struct Rate {
   double value = 0;
-  double stable = 0;
+  double stable = 0;         ///< the largest one, of gradients of all pairs
   const char* formula = "";  ///< of the stable one
 };
 
@@ -44,35 +44,65 @@ struct Rate {
 Rate begin_descent(const Study& study, NetworkRun& run, double gamma) {
   const double momentum = study.config.network.momentum;
   Rate rate;
+  double plain = 0;  // without momentum
   if (std::holds_alternative<SimplifiedBarlowTwins>(run.loss)) {
-    rate.stable = (1 + momentum) / (4 * gamma);
+    plain = 1 / (4 * gamma);
     rate.formula = "(1 + momentum) / (4 gamma_1)";
   } else {
-    rate.stable =
-        stable_rate_at(sharpness(run.training.network, run.grid, run.own.view(), run.loss, run.pairing), momentum);
+    plain = stable_rate_at(sharpness(run.training.network, run.grid, run.own.view(), run.loss, run.pairing), 0);
     rate.formula = "2 (1 + momentum) / (largest curvature)";
   }
-  rate.value = *learning_rate(study.config, rate.stable);
+  rate.stable = (1 + momentum) * plain;
+  rate.value = *learning_rate(study.config, plain);
   run.optimiser = optimiser_of(study.config, rate.value);
   run.training = begin_network_training(std::move(run.training.network), run.optimiser);
   return rate;
 }
 
-std::string advice(const Rate& rate) {
-  return fmt::format("--training.rate is {:.6g}, and at the start the largest stable one is {} = {:.6g}", rate.value,
-                     rate.formula, rate.stable);
+/// What is unusual about the settings of a training that diverged.
+std::string advice(const SimulateConfig& config, const Rate& rate) {
+  const auto& n = config.network;
+  if (n.lars) {
+    return fmt::format(
+        "--training.rate is {:.6g} and --training.trust {:.6g}, for which LARS knows no largest stable value: choose a "
+        "smaller one of either",
+        rate.value, n.trust);
+  }
+  if (n.weight_decay * rate.value > 1) {
+    return fmt::format("--training.weight-decay is {:.6g}, above 1 / --training.rate = {:.6g}: choose a smaller one",
+                       n.weight_decay, 1 / rate.value);
+  }
+  if (rate.value >= rate.stable) {
+    return fmt::format("--training.rate is {:.6g}, and at the start the largest stable one is {} = {:.6g}", rate.value,
+                       rate.formula, rate.stable);
+  }
+  std::string text = fmt::format("--training.rate is {:.6g}, ", rate.value);
+  if (n.batch > 0) text += fmt::format("--training.batch {}, ", n.batch);
+  return text + fmt::format(
+                    "--dynamics.alpha {:.6g}, large outputs and small batches needing smaller rates than {} = {:.6g}: "
+                    "choose a smaller --training.rate or --dynamics.alpha",
+                    config.problem.dynamics.alpha, rate.formula, rate.stable);
+}
+
+/// Whether the theory is about this training: LARS and weight decay are not in it.
+bool is_foretold(const SimulateConfig& config, const NetworkRun& run) {
+  return std::holds_alternative<SimplifiedBarlowTwins>(run.loss) && !config.network.lars &&
+         config.network.weight_decay == 0;
 }
 
 /// What the file has beside its series. Collective. `start` must outlive it.
 std::vector<FixedDataset> datasets_before(const Problem& problem, const NetworkRun& run, const TrainingStart& start,
-                                          const std::vector<double>& gamma, const Prediction& prediction) {
+                                          const std::vector<double>& gamma, const Prediction& prediction,
+                                          bool snapshots) {
   const std::int64_t d = run.training.network.outputs();
   std::vector<FixedDataset> datasets = sample_scales(problem, d);
   datasets.push_back(number_scale("layer", "number of an affine layer", 1, std::ssize(run.training.network.layers)));
   datasets.push_back(
       number_scale("hidden_mode", "number of an eigenvalue of the hidden covariance", 1, hidden_values(run)));
-  for (auto& part : {attempt(problem.comm, [&] { return label_datasets(problem.pairs); }),
-                     predicted_datasets(gamma, prediction), start_datasets(start, d, problem.pairing.views)}) {
+  for (auto& part :
+       {attempt(problem.comm, [&] { return label_datasets(problem.pairs); }), predicted_datasets(gamma, prediction),
+        snapshots ? picture_scales(problem) : std::vector<FixedDataset>(),
+        start_datasets(start, d, problem.pairing.views)}) {
     datasets.insert(datasets.end(), part.begin(), part.end());
   }
   return datasets;
@@ -110,14 +140,12 @@ void simulate_network(const Study& study) {
       "largest stable rate", 0, [&](const auto&) { return begin_descent(study, *run, theory.modes.gamma.front()); });
   const std::vector<double>& gamma = theory.final_embedding.gamma;
   const Schedule schedule = attempt(comm, [&] { return make_schedule(config, gamma, theory.aligned.s0, rate.value); });
-  // Momentum m makes steps 1 / (1 - m) times as long, once it has built up.
-  const Prediction prediction = predict(gamma, theory.aligned, schedule, rate.value / (1 - config.network.momentum));
-  const bool foretold = std::holds_alternative<SimplifiedBarlowTwins>(run->loss) && !config.network.lars;
-  const Prediction* shown = foretold ? &prediction : nullptr;
+  const Prediction prediction = predict(gamma, theory.aligned, schedule, rate.value, config.network.momentum);
+  const Prediction* shown = is_foretold(config, *run) ? &prediction : nullptr;
 
   // The trained one.
   std::vector<Simulation> simulations{network_simulation(run)};
-  simulations.front().advice = advice(rate);
+  simulations.front().advice = advice(config, rate);
   if (shown != nullptr) record_prediction(simulations.front(), prediction);
   if (config.record.embeddings > 0) {
     std::optional<LabelProbe> probe = attempt(comm, [&] { return label_probe(problem.pairs, !tests.empty()); });
@@ -126,10 +154,15 @@ void simulate_network(const Study& study) {
                         problem, run, std::move(tests), theory.final_embedding.train, shown, std::move(probe)}));
   }
   const Record record =
-      begin_record(study, of.outputs, datasets_before(problem, *run, start, theory.modes.gamma, prediction));
+      begin_record(study, of.outputs,
+                   datasets_before(problem, *run, start, theory.modes.gamma, prediction, config.record.embeddings > 0));
   std::string text;
   const auto finish = [&](const std::vector<History>& histories) {
     if (shown != nullptr) text = comparison(histories.front(), prediction);
+    if (shown != nullptr && run->every) {
+      text += fmt::format("prediction: of training by all pairs; by minibatches of {} it scatters about that\n",
+                          run->batch);
+    }
     text += summary(*run, tangent_kernel(run->training.network, run->grid, run->own.view()));
     return Epilogue{{}, measured_datasets("", histories.front(), shown, of.outputs)};
   };

@@ -14,7 +14,9 @@ namespace stepwise {
 std::vector<Option> verify_options(VerifyConfig& c) {
   constexpr std::int64_t most_samples = std::int64_t{1} << 46;
   return {
-      positional_option("file", "result of stepwise solve; of other files of stepwise, schema and checksums", c.file),
+      positional_option("file",
+                        "result of stepwise solve, or a simulation; of other files of stepwise, schema and checksums",
+                        c.file),
       text_option("training-path", "PATH", "its training data, where they are not as its --data.path says",
                   c.training_path),
       auto_option("samples", "N", "training samples for which the kernel is evaluated anew; 0: none", c.samples, 0,
@@ -107,6 +109,11 @@ void verify_result(const Communicator& comm, const VerifyConfig& config, Report&
     });
     report.stage("inputs", 0, [&](const auto&) {
       checks.section("inputs", [&] { check_inputs(checks, comm, config, *contents); });
+    });
+  }
+  if (contents && is_simulation(*contents)) {
+    report.stage("numbers", 0, [&](const auto&) {
+      checks.section("numbers", [&] { check_simulation(checks, comm, config.file, *contents); });
     });
   }
   if (comm.rank() == 0) fmt::print("{}", listed(checks));

@@ -53,12 +53,20 @@ void check_checksums(Checks& checks, const Communicator& comm, const std::string
 /// What follows from each other inside the file: spectrum, modes, embeddings, timescales, trajectory. Collective.
 void check_numbers(Checks& checks, const Communicator& comm, const std::string& path, const FileContents& contents);
 
+/// The same of a simulation: losses, differences, timescales and predictions. Collective.
+void check_simulation(Checks& checks, const Communicator& comm, const std::string& path, const FileContents& contents);
+
 /// Against the inputs, where they can be reached. Collective.
 void check_inputs(Checks& checks, const Communicator& comm, const VerifyConfig& config, const FileContents& contents);
 
-/// Whether it calls itself a result of solve; other files of stepwise have a schema and checksums, but nothing to
-/// verify.
+/// Whether it calls itself a result of solve, or a simulation; other files of stepwise have a schema and checksums, but
+/// nothing to verify.
 [[nodiscard]] bool is_result(const FileContents& contents);
+[[nodiscard]] bool is_simulation(const FileContents& contents);
+
+/// max |a_i - b_i| / max(|b_i|, smallest); infinite where sizes differ or one alone is NaN.
+[[nodiscard]] double relative_difference(const std::vector<double>& a, const std::vector<double>& b,
+                                         double smallest = 0);
 
 /// Whether the file has a dataset.
 [[nodiscard]] bool has(const FileContents& contents, const std::string& path);

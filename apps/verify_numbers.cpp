@@ -37,12 +37,7 @@ BlockVector read_paired(const Communicator& comm, const std::string& path, const
   });
 }
 
-namespace {
-
-constexpr double eps = std::numeric_limits<double>::epsilon();
-
-/// max |a_i - b_i| / max(|b_i|, smallest); infinite where sizes differ or one alone is NaN.
-double relative_difference(const std::vector<double>& a, const std::vector<double>& b, double smallest = 0) {
+double relative_difference(const std::vector<double>& a, const std::vector<double>& b, double smallest) {
   if (a.size() != b.size()) return HUGE_VAL;
   double worst = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -52,6 +47,10 @@ double relative_difference(const std::vector<double>& a, const std::vector<doubl
   }
   return worst;
 }
+
+namespace {
+
+constexpr double eps = std::numeric_limits<double>::epsilon();
 
 /// Largest difference of a d x d matrix from the identity; infinite for NaN.
 double off_identity(const std::vector<double>& m, std::int64_t d) {

@@ -118,7 +118,7 @@ std::vector<FixedDataset> width_datasets(const WidthPlan& plan, std::int64_t see
   const hsize_t variants = plan.variants.size();
   const hsize_t widths = plan.widths.size();
   std::vector<FixedDataset> datasets{
-      {{"/variant", "", "activation, outputs, loss, scaling with the width", {}}, {variants}, names, "variant"},
+      {{"/variant", "1", "activation, outputs, loss, scaling with the width", {}}, {variants}, names, "variant"},
       {{"/width", "neurons", "width M of the hidden layer", {}}, {widths}, plan.widths, "width"},
       number_scale("seed", "seed of the weights", seed, plan.seeds)};
   for (const WidthStatistic& statistic : width_statistics) {

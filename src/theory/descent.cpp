@@ -5,16 +5,29 @@
 
 namespace stepwise {
 
-std::vector<double> descended_singular_values(double gamma, double s0, double rate,
-                                              std::span<const std::int64_t> steps) {
+std::vector<double> descended_singular_values(double gamma, double s0, double rate, std::span<const std::int64_t> steps,
+                                              double momentum) {
   std::vector<double> values;
   double s = s0;
+  double v = 0;
   std::int64_t done = 0;
   for (const std::int64_t step : steps) {
-    for (; done < step; ++done) s += 4 * rate * gamma * (1 - gamma * s * s) * s;
+    for (; done < step; ++done) {
+      v = momentum * v + 4 * gamma * (1 - gamma * s * s) * s;
+      s += rate * v;
+    }
     values.push_back(s);
   }
   return values;
+}
+
+double descent_speed(double gamma, double rate, double momentum) {
+  // x^2 - (1 + m + a) x + m = 0 with a = 4 eta gamma; y = x - 1 is what each step adds.
+  const double a = 4 * rate * gamma;
+  const double b = 1 - momentum - a;
+  const double root = std::sqrt(b * b + 4 * a);
+  const double y = b > 0 ? 2 * a / (b + root) : (root - b) / 2;
+  return std::log1p(y) / a;
 }
 
 double half_rise_of(std::span<const double> x, std::span<const double> curve) {
