@@ -85,8 +85,9 @@ def descending(matrix: np.ndarray) -> np.ndarray:
 class Network(RefusalTest):
     options = {"model": "network", "data.source": "hdf5", "modes": 3, "kernel.width": 12, "kernel.depth": 2,
                "kernel.activation": "tanh", "kernel.bias-variance": 0.1, "dynamics.alpha": 1,
-               "training.off-diagonal": OFF_DIAGONAL, "training.temperature": TEMPERATURE,
-               "training.vicreg": ",".join(map(str, VICREG)), "record.spacing": "linear", "record.embeddings": 50}
+               "record.spacing": "linear", "record.embeddings": 50}
+    of_losses = {"barlow-twins": {"training.off-diagonal": OFF_DIAGONAL}, "simclr": {"training.temperature": TEMPERATURE},
+                 "vicreg": {"training.vicreg": ",".join(map(str, VICREG))}}
 
     def setUp(self) -> None:
         super().setUp()
@@ -94,7 +95,8 @@ class Network(RefusalTest):
         self.path = self.write_pairs(self.first, self.second, self.tests)
 
     def command(self, options: Mapping[str, object]) -> list[str]:
-        return ["simulate", *options_of({**self.options, "data.path": self.path, **options})]
+        of_loss = self.of_losses.get(str(options.get("training.loss")), {})
+        return ["simulate", *options_of({**self.options, "data.path": self.path, **of_loss, **options})]
 
     def simulate(self, options: Mapping[str, object], ranks: int = 1) -> dict[str, np.ndarray]:
         self.runs += 1
@@ -178,6 +180,37 @@ class Network(RefusalTest):
             self.assertEqual(file.attrs["status"], "diverged")
             self.assertGreaterEqual(len(file["time"]), 1)
 
+    def test_divergence_names_what_is_unusual(self) -> None:
+        for more, pattern in (({"training.rate": 1e-3, "training.weight-decay": 1e5}, "weight-decay is 100000, above"),
+                              ({"training.rate": 1e3, "training.lars": True}, "for which LARS knows no largest stable"),
+                              ({"training.rate": 1e-3, "dynamics.alpha": 1e4}, "--dynamics.alpha 10000, .*smaller")):
+            with self.subTest(pattern):
+                run = launch([*self.command({"training.steps": 300, **more}), "--output", self.folder / "out.h5",
+                              "--force"])
+                self.assertEqual(run.code, NUMERICAL, str(run))
+                self.assertRegex(run.stderr, f"diverges: at step .*{pattern}")
+                self.assertNotIn("largest stable one", run.stderr)
+
+    def test_momentum_is_in_the_prediction_and_the_rate(self) -> None:
+        common = {"kernel.width": 1024, "kernel.depth": 1, "kernel.bias-variance": 0, "dynamics.alpha": 1e-3, "modes": 2,
+                  "record.points": 300, "record.embeddings": 2}
+        plain = self.simulate(common)
+        found = self.simulate({**common, "training.momentum": 0.9})
+        self.assertLess(found["time"][1] / found["step"][1], plain["time"][1] / plain["step"][1] / 9.99)
+        gamma = found["spectrum/gamma"][0]
+        self.assertAlmostEqual(found["time"][-1] / found["step"][-1] * 800 * gamma, 1, 12)
+        for file in (plain, found):
+            self.assert_relative(file["timescales/measured_half_rise"], file["timescales/half_rise"], 0.02, "steps")
+            self.assertLess(np.max(np.abs(file["measured/lambda"][-1] - 1)), 0.05)
+            self.assertLess(np.max(file["difference/largest"]), 0.1)
+
+    def test_what_the_prediction_leaves_out(self) -> None:
+        common = {"dynamics.alpha": 1e-2, "training.rate": 1e-3, "training.steps": 20, "record.points": 3}
+        self.assertNotIn("predicted/lambda", self.simulate({**common, "training.weight-decay": 0.1}))
+        run = launch([*self.command({**common, "training.batch": 3}), "--output", self.folder / "batch.h5"])
+        self.assertEqual(run.code, DONE, str(run))
+        self.assertIn("prediction: of training by all pairs; by minibatches of 3", run.stdout)
+
     def test_a_stopped_run_goes_on_bit_by_bit(self) -> None:
         words = self.command({"training.loss": "vicreg", "training.batch": 3, "training.momentum": 0.9,
                               "training.rate": 1e-5, "training.steps": 20000, "record.points": 40,
@@ -228,6 +261,11 @@ class Network(RefusalTest):
         refuse({"training.width-ranks": 2}, "must be a divisor of the number of ranks, 3", (3,))
         refuse({"training.loss": "vicreg", "training.steps": 5, "training.batch": 1},
                "too few for --training.loss vicreg")
+        refuse({"training.loss": "vicreg", "training.steps": 5, "training.vicreg": "0, 0,0"}, "a loss of nothing")
+        refuse({"training.batch": 7}, "--training.batch is 7, but there are 6 pairs: leave it out")
+        refuse({"training.trust": 0.5}, "--training.trust 0.5 is of --training.lars, .* leave it out")
+        for option, value in (("off-diagonal", 0.1), ("temperature", 0.3), ("vicreg", "1,1,1")):
+            refuse({f"training.{option}": value}, f"--training.{option} {value} is of the loss .*: leave it out", (1,))
         refuse({"model": "kernel", "kernel.width": 0, "training.momentum": 0.5}, "is of --model network, not kernel")
 
 

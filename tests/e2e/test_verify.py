@@ -168,6 +168,51 @@ class Verify(ProgramTest):
             self.assertEqual(self.failing(self.edited(path, "edited", edit, seal=False)), ["checksums"])
         self.assertIn("schema", self.failing(self.data))
 
+    def simulation(self, name: str, *words: object) -> Path:
+        path = self.folder / f"{name}.h5"
+        run = launch(["simulate", *words, "--record.points", 20, "--output", path])
+        self.assertEqual(run.code, DONE, str(run))
+        return path
+
+    def test_simulations_and_studies(self) -> None:
+        pairs = ("--data.pairs", 20, "--views.crop", 5, "--modes", 3)
+        data = ("--data.source", "hdf5", "--data.path", self.data)
+        small = ("--training.steps", 5, "--study.widths", "8,16", "--study.seeds", 2, "--study.reference", 8)
+        files = [self.simulation("network", "--preset", "network", "--kernel.width", 64, "--training.steps", 40),
+                 self.simulation("momentum", "--model", "network", *pairs, "--kernel.width", 64, "--kernel.depth", 1,
+                                 "--dynamics.alpha", 1e-2, "--training.momentum", 0.8),
+                 self.simulation("losses", "--preset", "losses", *pairs),
+                 self.simulation("modes", "--preset", "modes"),
+                 self.simulation("supervised", "--model", "supervised", *data, "--modes", 3)]
+        for preset in ("width", "scalings"):
+            path = self.folder / f"{preset}.h5"
+            given = data if preset == "scalings" else ("--data.pairs", 6, "--views.crop", 4)
+            crop = ("--data.pairs", 24, "--views.crop", 0) if preset == "scalings" else ()
+            run = launch(["simulate", "--preset", preset, *given, *crop, *small, "--output", path])
+            self.assertEqual(run.code, DONE, str(run))
+            files.append(path)
+        for path in files:
+            with self.subTest(path.name):
+                run = self.verify(path, ranks=2)
+                self.assertNotIn("FAILS", run.stdout)
+                self.assertIn("files of simulations have none", run.stdout)
+
+    def test_edits_of_a_simulation(self) -> None:
+        model = self.simulation("model", "--model", "network", "--data.pairs", 20, "--views.crop", 5, "--modes", 3,
+                                "--kernel.width", 64, "--kernel.depth", 1, "--dynamics.alpha", 1e-2)
+        for name, place, part in (("measured/loss", 7, "loss"), ("measured/lambda", (7, 1), "lambda"),
+                                  ("predicted/lambda", (7, 1), "predicted/lambda from gamma"),
+                                  ("difference/lambda", (3, 0), "difference/lambda"), ("time", 0, "time ascends"),
+                                  ("timescales/tau", 1, "tau"), ("timescales/half_rise", 0, "half_rise"),
+                                  ("timescales/measured_half_rise", 0, "measured_half_rise"),
+                                  ("difference/largest", 2, "largest")):
+            with self.subTest(name):
+                def edit(file: h5py.File) -> None:
+                    file[name][place] = file[name][place] * 1.001 + 1e-4
+
+                names = self.failing(self.edited(model, "edited", edit, seal=False))
+                self.assertTrue(any(part in found for found in names), names)
+
     def test_other_inputs(self) -> None:
         model = self.solve_file(self.options)
         first, second, test = (array.copy() for array in self.pairs)

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 
 #include "stepwise/theory/timescales.hpp"
 
@@ -46,6 +47,46 @@ TEST(Descent, RisesLaterByTwiceRateTimesGamma) {
   }
   for (const double s : descended_singular_values(gamma, s0, rate, steps)) curve.push_back(gamma * s * s);
   EXPECT_NEAR(half_rise_of(time, curve) / half_rise(gamma, s0), 1 + 2 * rate * gamma, 5e-4);
+}
+
+TEST(Descent, WithMomentumIsHeavyBall) {
+  const double gamma = 0.5;
+  const double rate = 0.25;
+  const double m = 0.9;
+  const std::vector<std::int64_t> steps{1, 2, 7};
+  const auto found = descended_singular_values(gamma, 0.1, rate, steps, m);
+  double before = 0.1;  // two terms: s' = s + m (s - s_before) + eta g(s)
+  double s = 0.1;
+  std::size_t at = 0;
+  for (std::int64_t step = 1; step <= 7; ++step) {
+    const double next = s + m * (s - before) + rate * 4 * gamma * (1 - gamma * s * s) * s;
+    before = std::exchange(s, next);
+    if (step != steps[at]) continue;
+    EXPECT_NEAR(found[at], s, 1e-13);
+    ++at;
+  }
+}
+
+TEST(Descent, WithMomentumTendsToTheFlowAtALongerTime) {
+  const double gamma = 2;
+  const double m = 0.9;
+  const double t = half_rise(gamma, 1e-3);
+  const std::int64_t count = 100'000;
+  const double rate = (1 - m) * t / static_cast<double>(count);
+  EXPECT_NEAR(descended_singular_values(gamma, 1e-3, rate, std::vector{count}, m)[0], singular_value(gamma, 1e-3, t),
+              1e-3);
+}
+
+TEST(Descent, SpeedIsThatOfModesThatAreStillSmall) {
+  for (const double m : {0.0, 0.5, 0.9, 0.99}) {
+    for (const double rate : {1e-6, 1e-3, 0.05}) {
+      const std::vector<std::int64_t> steps{3000, 3001};
+      const auto s = descended_singular_values(1, 1e-150, rate, steps, m);
+      if (!(s[1] < 1e-5)) continue;  // learned by then
+      EXPECT_NEAR(descent_speed(1, rate, m) / (std::log(s[1] / s[0]) / (4 * rate)), 1, 1e-6) << m << ' ' << rate;
+    }
+  }
+  EXPECT_NEAR(descent_speed(3, 1e-9, 0.9), 10, 1e-5);
 }
 
 TEST(HalfRise, OfTheClosedFormIsExactBetweenFarPoints) {
