@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "network_config.hpp"
@@ -59,8 +60,8 @@ Rate begin_descent(const Study& study, NetworkRun& run, double gamma) {
   return rate;
 }
 
-/// What is unusual about the settings of a training that diverged.
-std::string advice(const SimulateConfig& config, const Rate& rate) {
+/// What is unusual about the settings of a training that diverged; `start`: the largest eigenvalue of C at the start.
+std::string advice(const SimulateConfig& config, const Rate& rate, double start) {
   const auto& n = config.network;
   if (n.lars) {
     return fmt::format(
@@ -72,16 +73,27 @@ std::string advice(const SimulateConfig& config, const Rate& rate) {
     return fmt::format("--training.weight-decay is {:.6g}, above 1 / --training.rate = {:.6g}: choose a smaller one",
                        n.weight_decay, 1 / rate.value);
   }
+  if (start > 1.5) {
+    return fmt::format(
+        "--dynamics.alpha is {:.6g}, with which an eigenvalue of C starts at {:.3g}, beyond the 1 that it is trained "
+        "to: "
+        "choose a smaller one, or a smaller --training.rate than {:.6g}",
+        config.problem.dynamics.alpha, start, rate.value);
+  }
   if (rate.value >= rate.stable) {
     return fmt::format("--training.rate is {:.6g}, and at the start the largest stable one is {} = {:.6g}", rate.value,
                        rate.formula, rate.stable);
   }
-  std::string text = fmt::format("--training.rate is {:.6g}, ", rate.value);
-  if (n.batch > 0) text += fmt::format("--training.batch {}, ", n.batch);
-  return text + fmt::format(
-                    "--dynamics.alpha {:.6g}, large outputs and small batches needing smaller rates than {} = {:.6g}: "
-                    "choose a smaller --training.rate or --dynamics.alpha",
-                    config.problem.dynamics.alpha, rate.formula, rate.stable);
+  return fmt::format("--training.rate is {:.6g}, below {} = {:.6g} of all pairs at the start: choose a smaller one{}",
+                     rate.value, rate.formula, rate.stable, n.batch > 0 ? ", or a larger --training.batch" : "");
+}
+
+/// The largest eigenvalue of C that the theory has training by the plain loss start with; 0 by others.
+double largest_start(const NetworkRun& run, const std::vector<double>& gamma, const std::vector<double>& s0) {
+  double largest = 0;
+  if (!std::holds_alternative<SimplifiedBarlowTwins>(run.loss)) return largest;
+  for (std::size_t j = 0; j < gamma.size(); ++j) largest = std::max(largest, gamma[j] * s0[j] * s0[j]);
+  return largest;
 }
 
 /// Whether the theory is about this training: LARS and weight decay are not in it.
@@ -145,7 +157,7 @@ void simulate_network(const Study& study) {
 
   // The trained one.
   std::vector<Simulation> simulations{network_simulation(run)};
-  simulations.front().advice = advice(config, rate);
+  simulations.front().advice = advice(config, rate, largest_start(*run, gamma, theory.aligned.s0));
   if (shown != nullptr) record_prediction(simulations.front(), prediction);
   if (config.record.embeddings > 0) {
     std::optional<LabelProbe> probe = attempt(comm, [&] { return label_probe(problem.pairs, !tests.empty()); });

@@ -74,7 +74,7 @@ TEST(Descent, WithMomentumTendsToTheFlowAtALongerTime) {
   const std::int64_t count = 100'000;
   const double rate = (1 - m) * t / static_cast<double>(count);
   EXPECT_NEAR(descended_singular_values(gamma, 1e-3, rate, std::vector{count}, m)[0], singular_value(gamma, 1e-3, t),
-              1e-3);
+              2e-3);
 }
 
 TEST(Descent, SpeedIsThatOfModesThatAreStillSmall) {
@@ -86,7 +86,7 @@ TEST(Descent, SpeedIsThatOfModesThatAreStillSmall) {
       EXPECT_NEAR(descent_speed(1, rate, m) / (std::log(s[1] / s[0]) / (4 * rate)), 1, 1e-6) << m << ' ' << rate;
     }
   }
-  EXPECT_NEAR(descent_speed(3, 1e-9, 0.9), 10, 1e-5);
+  EXPECT_NEAR(descent_speed(3, 1e-9, 0.9), 10, 1e-4);
 }
 
 TEST(HalfRise, OfTheClosedFormIsExactBetweenFarPoints) {
