@@ -73,7 +73,8 @@ std::string advice(const SimulateConfig& config, const Rate& rate, double start)
     return fmt::format("--training.weight-decay is {:.6g}, above 1 / --training.rate = {:.6g}: choose a smaller one",
                        n.weight_decay, 1 / rate.value);
   }
-  if (start > 1.5) {
+  // From beyond C = I only rates of 1 / (2 gamma (3 lambda - 1)) and less are stable.
+  if (start > (rate.value < rate.stable ? 1.5 : 10)) {
     return fmt::format(
         "--dynamics.alpha is {:.6g}, with which an eigenvalue of C starts at {:.3g}, beyond the 1 that it is trained "
         "to: "

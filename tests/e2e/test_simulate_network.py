@@ -183,7 +183,7 @@ class Network(RefusalTest):
     def test_divergence_names_what_is_unusual(self) -> None:
         for more, pattern in (({"training.rate": 1e-3, "training.weight-decay": 1e5}, "weight-decay is 100000, above"),
                               ({"training.rate": 1e3, "training.lars": True}, "for which LARS knows no largest stable"),
-                              ({"training.rate": 1e-3, "dynamics.alpha": 1e4}, "--dynamics.alpha 10000, .*smaller")):
+                              ({"training.rate": 1e-3, "dynamics.alpha": 1e4}, "--dynamics.alpha is 10000, .*smaller")):
             with self.subTest(pattern):
                 run = launch([*self.command({"training.steps": 300, **more}), "--output", self.folder / "out.h5",
                               "--force"])
