@@ -33,8 +33,8 @@ Targets targets_of(const Study& study) {
     Targets targets{train_labels(problem.pairs), {}, {}};
     if (targets.labels.empty()) {
       fail(ExitCode::input,
-           "--model supervised learns labels, which --data.source {} has none of: choose cifar10, or an hdf5 file with "
-           "a dataset labels",
+           "--model supervised learns labels, which --data.source {} has none of: choose cifar10, mnist, stl10, or an "
+           "hdf5 file with a dataset labels",
            study.config.problem.data.source);
     }
     const std::set<std::int64_t> classes(targets.labels.begin(), targets.labels.end());
