@@ -1,10 +1,10 @@
 #include "stepwise/theory/descent.hpp"
-#include "stepwise/core/stop.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "stepwise/core/stop.hpp"
 #include "stepwise/theory/timescales.hpp"
 
 namespace stepwise {
