@@ -105,7 +105,7 @@ std::optional<double> learning_rate(const SimulateConfig& config, double largest
 }
 
 void check_rate(const Study& study, const std::optional<double>& rate, double stable, const std::string& formula) {
-  if (!rate || *rate <= stable) return;
+  if (!rate) return;
   const std::vector<std::string> losses = loss_names(study.config);
   const bool plain = std::find(losses.begin(), losses.end(), "plain") != losses.end();
   attempt(study.comm, [&] {
@@ -116,6 +116,7 @@ void check_rate(const Study& study, const std::optional<double>& rate, double st
            *rate, formula, stable);
     }
   });
+  if (*rate <= stable) return;
   study.report.warn(
       fmt::format("--training.rate {:.6g} is above the largest stable rate of the plain loss, {} = {:.6g}: training "
                   "will not settle",
