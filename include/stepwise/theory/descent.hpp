@@ -11,6 +11,7 @@ namespace stepwise {
 // mode rises later by a fraction of about 2 eta gamma. Pure functions.
 
 /// s of one mode after each of `steps`, which ascend. Cost: 5 flops a step. Not finite where the rate is not stable.
+/// Ends early, with values that mean nothing, once the process has been asked to stop (core/stop.hpp).
 [[nodiscard]] std::vector<double> descended_singular_values(double gamma, double s0, double rate,
                                                             std::span<const std::int64_t> steps);
 
