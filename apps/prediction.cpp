@@ -1,8 +1,12 @@
 #include "prediction.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "stepwise/dist/agree.hpp"
 #include "stepwise/dist/gemm.hpp"
 #include "stepwise/theory/descent.hpp"
 
@@ -77,6 +81,22 @@ Trajectory trajectory_of(const std::vector<double>& gamma, const std::vector<dou
   return path;
 }
 
+/// Most steps that nobody asked for.
+constexpr double most_steps = 1e8;
+
+void check_steps(const SimulateConfig& config, double rate, double end) {
+  const double steps = end / rate;
+  if (steps < 0.5) {
+    fail(ExitCode::input, "--training.rate {:.6g} is longer than the training, to time {:.6g}: choose a smaller one",
+         rate, end);
+  }
+  if (!config.training.steps && !(steps <= most_steps)) {
+    fail(ExitCode::input,
+         "--training.rate {:.6g} needs {:.3g} steps to time {:.6g}; give --training.steps or a larger rate{}", rate,
+         steps, end, config.training.time ? "" : ", or --training.time");
+  }
+}
+
 }  // namespace
 
 std::optional<double> learning_rate(const SimulateConfig& config, double largest_stable) {
@@ -84,9 +104,29 @@ std::optional<double> learning_rate(const SimulateConfig& config, double largest
   return config.training.rate.value_or((1 - config.network.momentum) * largest_stable / 20);
 }
 
+void check_rate(const Study& study, const std::optional<double>& rate, double stable, const std::string& formula) {
+  if (!rate) return;
+  const std::vector<std::string> losses = loss_names(study.config);
+  const bool plain = std::find(losses.begin(), losses.end(), "plain") != losses.end();
+  attempt(study.comm, [&] {
+    if (plain && *rate > 2 * stable && !study.config.training.steps) {
+      fail(ExitCode::input,
+           "--training.rate {:.6g} is above twice the largest stable rate, {} = {:.6g}: training diverges; choose at "
+           "most that, or give --training.steps to see it",
+           *rate, formula, stable);
+    }
+  });
+  if (*rate <= stable) return;
+  study.report.warn(
+      fmt::format("--training.rate {:.6g} is above the largest stable rate of the plain loss, {} = {:.6g}: training "
+                  "will not settle",
+                  *rate, formula, stable));
+}
+
 Schedule spread_moments(const SimulateConfig& config, double first, double end, const std::optional<double>& rate) {
   if (config.training.time) end = *config.training.time;
   if (rate && config.training.steps) end = *rate * static_cast<double>(*config.training.steps);
+  if (rate) check_steps(config, *rate, end);
   const std::int64_t points = config.record.points;
   const double begin = std::min(first, end) / 100;
   Schedule schedule;
@@ -132,12 +172,13 @@ Schedule make_schedule(const SimulateConfig& config, const std::vector<double>& 
   return spread_moments(config, first, end, rate);
 }
 
-Prediction predict(std::vector<double> gamma, InitialCondition start, const Schedule& schedule,
-                   const std::optional<double>& rate, double momentum) {
+Prediction predict(const Communicator& comm, std::vector<double> gamma, InitialCondition start,
+                   const Schedule& schedule, const std::optional<double>& rate, double momentum) {
   Prediction prediction{std::move(gamma), std::move(start), {}, {}, {}, {}};
   const std::vector<double> times = times_of(schedule);
   const std::vector<double>& s0 = prediction.start.s0;
   prediction.s = singular_values(prediction.gamma, s0, schedule, rate, momentum);
+  stop_together(comm);
   prediction.path = trajectory_of(prediction.gamma, prediction.s, times);
   if (rate) {
     std::vector<double> of_flow = times;  // momentum m makes steps 1 / (1 - m) times as long, once it has built up
@@ -149,9 +190,22 @@ Prediction predict(std::vector<double> gamma, InitialCondition start, const Sche
     for (std::size_t k = j; k < prediction.path.lambda.size(); k += prediction.gamma.size()) {
       curve.push_back(prediction.path.lambda[k]);
     }
-    prediction.half_rise.push_back(rate ? half_rise_of(times, curve) : half_rise(prediction.gamma[j], s0[j]));
+    const double rise = rate ? half_rise_of(times, curve) : half_rise(prediction.gamma[j], s0[j]);
+    prediction.half_rise.push_back(curve.front() < 0.5 ? rise : std::numeric_limits<double>::quiet_NaN());
   }
   return prediction;
+}
+
+void warn_of_large_start(const Study& study, const Prediction& prediction) {
+  const auto d = std::ssize(prediction.gamma);
+  const auto large = std::count_if(prediction.path.lambda.begin(), prediction.path.lambda.begin() + d,
+                                   [](double lambda) { return lambda >= 0.5; });
+  if (large == 0) return;
+  study.report.warn(
+      fmt::format("{} of {} modes start at lambda = 1/2 or above: the initial weights are not small, as the prediction "
+                  "needs them unless they are aligned with the modes; --dynamics.alpha is {:.3g}{}",
+                  large, d, study.config.problem.dynamics.alpha,
+                  study.config.training.start.empty() ? "" : ", and they are those of --training.start"));
 }
 
 BlockVector predicted_embeddings(const Prediction& prediction, std::int64_t record,

@@ -174,6 +174,17 @@ void check_widths(const SimulateConfig& c) {
   refuse_options_of_other_losses(c, losses);
 }
 
+/// Options of one section behind each other, sections by their first option.
+void by_section(std::vector<Option>& options) {
+  std::vector<std::string> sections;
+  for (const Option& option : options) sections.push_back(section_of(option.name));
+  const auto place = [&](const Option& option) {
+    return std::find(sections.begin(), sections.end(), section_of(option.name)) - sections.begin();
+  };
+  std::stable_sort(options.begin(), options.end(),
+                   [&](const Option& a, const Option& b) { return place(a) < place(b); });
+}
+
 }  // namespace
 
 std::vector<Option> simulate_options(SimulateConfig& c) {
@@ -188,6 +199,7 @@ std::vector<Option> simulate_options(SimulateConfig& c) {
               training_options(c),
               network_options(c),
               study_options(c.study)});
+  by_section(options);
   imply_defaults(options, c);
   return options;
 }

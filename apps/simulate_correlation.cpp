@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -44,15 +47,21 @@ std::unique_ptr<Untrained> untrained(const Study& study) {
   return model;
 }
 
-std::optional<double> rate_of(const Study& study, double stable) {
-  const std::optional<double> rate = learning_rate(study.config, stable);
-  if (rate && *rate > stable) {
-    study.report.warn(
-        fmt::format("--training.rate {:.6g} is above the largest stable rate of the plain loss, 1 / (4 "
-                    "gamma_1) = {:.6g}: eigenvalues near 1 will not settle",
-                    *rate, stable));
+/// Warns where rounding of single precision is no longer small beside how the modes start.
+void warn_of_rounding(const Study& study, const Untrained& model) {
+  if (model.linear() || !model.kernel->rounds_to_single()) return;
+  constexpr double enough = 1e-6;  // eigenvalues of C are then wrong by 1e-4
+  const std::vector<double>& gamma = model.final_embedding.gamma;
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t j = 0; j < gamma.size(); ++j) {
+    least = std::min(least, std::sqrt(gamma[j]) * model.aligned.s0[j]);
   }
-  return rate;
+  if (!(least < enough)) return;
+  study.report.warn(
+      fmt::format("--kernel.storage single rounds outputs to 1e-7 of what is learned, and training amplifies that like "
+                  "the initial weights: the least of sqrt(gamma_j) s_j(0) is {:.2g}, below {:.0e}; what is measured is "
+                  "then not exact: choose --kernel.storage double or none, or a larger --dynamics.alpha",
+                  least, enough));
 }
 
 /// The test samples, where they are embedded. Collective.
@@ -141,10 +150,13 @@ void simulate_correlation(const Study& study) {
   const Communicator& comm = study.comm;
   const std::unique_ptr<Untrained> model = untrained(study);
   const double stable = stable_rate(model->found.modes.gamma.front());
-  const std::optional<double> rate = rate_of(study, stable);
+  const std::optional<double> rate = learning_rate(config, stable);
+  check_rate(study, rate, stable, "1 / (4 gamma_1)");
+  warn_of_rounding(study, *model);
   const std::vector<double>& gamma = model->final_embedding.gamma;
   const Schedule schedule = attempt(comm, [&] { return make_schedule(config, gamma, model->aligned.s0, rate); });
-  const Prediction prediction = predict(gamma, model->aligned, schedule, rate);
+  const Prediction prediction = predict(comm, gamma, model->aligned, schedule, rate);
+  warn_of_large_start(study, prediction);
   const std::vector<NewSamples> tests = new_samples(study, *model);
   const std::optional<LabelProbe> probe = attempt(comm, [&] { return label_probe(problem.pairs, !tests.empty()); });
 

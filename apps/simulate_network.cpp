@@ -151,10 +151,13 @@ void simulate_network(const Study& study) {
       study.report.stage("modes", 0, [&](const auto&) { return predict_from(study, *run, start.outputs); });
   const Rate rate = study.report.stage(
       "largest stable rate", 0, [&](const auto&) { return begin_descent(study, *run, theory.modes.gamma.front()); });
+  const bool foretold = is_foretold(config, *run);
+  if (foretold) check_rate(study, rate.value, rate.stable, rate.formula);
   const std::vector<double>& gamma = theory.final_embedding.gamma;
   const Schedule schedule = attempt(comm, [&] { return make_schedule(config, gamma, theory.aligned.s0, rate.value); });
-  const Prediction prediction = predict(gamma, theory.aligned, schedule, rate.value, config.network.momentum);
-  const Prediction* shown = is_foretold(config, *run) ? &prediction : nullptr;
+  const Prediction prediction = predict(comm, gamma, theory.aligned, schedule, rate.value, config.network.momentum);
+  const Prediction* shown = foretold ? &prediction : nullptr;
+  if (foretold) warn_of_large_start(study, prediction);
 
   // The trained one.
   std::vector<Simulation> simulations{network_simulation(run)};

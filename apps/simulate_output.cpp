@@ -37,6 +37,11 @@ std::vector<double> curve_of(const History& history, std::int64_t j, std::int64_
   return curve;
 }
 
+/// A dash for what does not happen.
+std::string time_text(double time) {
+  return std::isnan(time) ? "-" : fmt::format("{:.8g}", time);
+}
+
 }  // namespace
 
 FixedDataset number_scale(const std::string& name, const std::string& description, std::int64_t first,
@@ -87,7 +92,7 @@ std::vector<FixedDataset> predicted_datasets(const std::vector<double>& gamma, c
           {extent(d)}, tau),
       fixed({"/timescales/half_rise",
              time_units,
-             "when the predicted lambda_j is 1/2, of descent where that is trained by",
+             "when the predicted lambda_j rises to 1/2, of descent where that is trained by; NaN where it does not",
              {"/mode"}},
             {extent(d)}, prediction.half_rise)};
 }
@@ -167,8 +172,8 @@ std::string comparison(const History& history, const Prediction& prediction) {
   std::string text =
       fmt::format("{:>6}{:>16}{:>16}{:>16}{:>12}\n", "mode", "gamma", "predicted t", "measured t", "deviation");
   for (std::size_t j = 0; j < measured.size(); ++j) {
-    text += fmt::format("{:>6}{:>16.8g}{:>16.8g}{:>16.8g}{:>12.2e}\n", j + 1, prediction.gamma[j],
-                        prediction.half_rise[j], measured[j], apart[j]);
+    text += fmt::format("{:>6}{:>16.8g}{:>16}{:>16}{:>12.2e}\n", j + 1, prediction.gamma[j],
+                        time_text(prediction.half_rise[j]), time_text(measured[j]), apart[j]);
   }
   text += fmt::format("t: when lambda is 1/2; deviation: the largest of |measured - predicted lambda|, {:.2e} in all\n",
                       *std::max_element(apart.begin(), apart.end()));
@@ -188,10 +193,10 @@ std::string comparison(const std::vector<std::string>& losses, const std::vector
                                  plain == losses.end() ? "" : "of plain");
   for (std::size_t i = 0; i < losses.size(); ++i) {
     const double time = all_learned(histories[i]);
-    text += fmt::format("{:>16}{:>24.8g}", losses[i], time);
+    text += fmt::format("{:>16}{:>24}", losses[i], time_text(time));
     if (plain != losses.end()) {
       const double reference = all_learned(histories[static_cast<std::size_t>(plain - losses.begin())]);
-      text += fmt::format("{:>12.4f}", time / reference);
+      text += fmt::format("{:>12}", std::isnan(time / reference) ? "-" : fmt::format("{:.4f}", time / reference));
     }
     text += '\n';
   }

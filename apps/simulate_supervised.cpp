@@ -33,8 +33,8 @@ Targets targets_of(const Study& study) {
     Targets targets{train_labels(problem.pairs), {}, {}};
     if (targets.labels.empty()) {
       fail(ExitCode::input,
-           "--model supervised learns labels, which --data.source {} has none of: choose cifar10, or an hdf5 file with "
-           "a dataset labels",
+           "--model supervised learns labels, which --data.source {} has none of: choose cifar10, mnist, stl10, or an "
+           "hdf5 file with a dataset labels",
            study.config.problem.data.source);
     }
     const std::set<std::int64_t> classes(targets.labels.begin(), targets.labels.end());
@@ -125,8 +125,10 @@ void simulate_supervised(const Study& study) {
   const SupervisedModes modes = supervised_modes(eigenpairs, start.outputs, y, comm, problem.pairing.views);
   const double stable = supervised_stable_rate(modes.lambda.front(), problem.samples);
   const std::optional<double> rate = learning_rate(config, stable);
+  check_rate(study, rate, stable, "2 N / lambda_1");
   const double slowest = std::max(modes.lambda[static_cast<std::size_t>(recorded - 1)], 1e-12 * modes.lambda.front());
-  const Schedule schedule = spread_moments(config, samples / modes.lambda.front(), 5 * samples / slowest, rate);
+  const Schedule schedule = attempt(
+      comm, [&] { return spread_moments(config, samples / modes.lambda.front(), 5 * samples / slowest, rate); });
   const auto decay_at = [&](std::int64_t record) {
     const Moment& moment = schedule.moments[static_cast<std::size_t>(record)];
     return rate ? descent_decay(modes, *rate, moment.step) : flow_decay(modes, moment.time);

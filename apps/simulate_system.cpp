@@ -67,8 +67,10 @@ void simulate_system(const Study& study) {
   const AlignedWeights drawn = draw_aligned(config, m);
   const double stable = stable_rate(gamma.front());
   const std::optional<double> rate = learning_rate(config, stable);
+  check_rate(study, rate, stable, "1 / (4 gamma_1)");
   const Schedule schedule = attempt(comm, [&] { return make_schedule(config, leading, drawn.start.s0, rate); });
-  const Prediction prediction = predict(leading, drawn.start, schedule, rate);
+  const Prediction prediction = predict(comm, leading, drawn.start, schedule, rate);
+  warn_of_large_start(study, prediction);
 
   const auto run = begin_run(diagonal_model(gamma, d, comm), drawn.a, objective_of(config, "plain"));
   std::vector<Simulation> simulations{correlation_simulation(run, "plain", config, rate)};

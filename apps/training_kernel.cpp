@@ -11,7 +11,7 @@ TrainingKernel::TrainingKernel(const Problem& problem, Report& report) : problem
   const std::string& storage = problem.config.kernel.storage;
   const auto samples = static_cast<double>(problem.samples);
   own_ = report.stage("samples to train on", 0, [&](const auto&) { return load_share(problem); });
-  if (storage == "double") {
+  if (storage != "single") {
     exact_ = std::make_unique<KernelProduct<double>>(problem.kernel, own_, problem.comm, problem.samples,
                                                      problem.pairing.views);
   } else {

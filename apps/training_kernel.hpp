@@ -8,7 +8,8 @@
 
 namespace stepwise {
 
-/// Products with the kernel matrix while a model trains; as much of it is stored as --kernel.storage says.
+/// Products with the kernel matrix while a model trains: stored in double or single precision, or evaluated anew, in
+/// double precision, for each product, as --kernel.storage says.
 class TrainingKernel {
  public:
   /// Collective. @throws CollectiveError(memory), (stopped).
@@ -18,6 +19,8 @@ class TrainingKernel {
 
   /// With K, or the centred one. Valid as long as this is.
   [[nodiscard]] ProductWithK product() const;
+  /// Whether products have the precision of single storage, about 6e-8 of the largest.
+  [[nodiscard]] bool rounds_to_single() const noexcept { return rough_ != nullptr; }
   /// This rank's samples.
   [[nodiscard]] const Samples& own() const noexcept { return own_; }
 
@@ -26,7 +29,7 @@ class TrainingKernel {
   Samples own_;
   SingleSamples single_;
   std::unique_ptr<KernelProduct<double>> exact_;  // one of the two
-  std::unique_ptr<KernelProduct<float>> rough_;
+  std::unique_ptr<KernelProduct<float>> rough_;   // of single storage
 };
 
 }  // namespace stepwise

@@ -65,7 +65,16 @@ Handle open_for_reading(const std::string& path) {
   if (is_hdf5 < 0) fail(ExitCode::io, "{}: cannot be read: {}", path, reason());
   if (is_hdf5 == 0) fail(ExitCode::input, "{}: not an HDF5 file, or truncated at its beginning", path);
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
-  if (file < 0) fail(ExitCode::input, "{}: HDF5 cannot open it (truncated?): {}", path, reason());
+  if (file < 0) {
+    const std::string why = reason();
+    if (why.find("already open for") != std::string::npos) {  // HDF5 goes on to advise h5clear, which harms a live file
+      fail(ExitCode::input,
+           "{}: is still being written, or its writer was killed; h5py.File(name, libver=\"latest\", swmr=True) and "
+           "scripts/plot.py read it all the same",
+           path);
+    }
+    fail(ExitCode::input, "{}: HDF5 cannot open it (truncated?): {}", path, why);
+  }
   return {file, H5Fclose, "opening a file"};
 }
 

@@ -46,14 +46,14 @@ void write_attribute(hid_t object, const std::string& name, const AttributeValue
 
 namespace {
 
-/// Puts a hard link to a scale into the group of a dataset that has it: readers that open one group (xarray, netCDF-4)
+/// Puts a soft link to a scale into the group of a dataset that has it: readers that open one group (xarray, netCDF-4)
 /// see the coordinates too.
 void link_beside(hid_t file, const std::string& scale, const std::string& dataset) {
   const std::string link = dataset.substr(0, dataset.rfind('/')) + scale.substr(scale.rfind('/'));
   const htri_t found = H5Lexists(file, link.c_str(), H5P_DEFAULT);
   h5::check(found, "looking for " + link);
   if (found > 0) return;
-  h5::check(H5Lcreate_hard(file, scale.c_str(), file, link.c_str(), H5P_DEFAULT, H5P_DEFAULT), "linking " + link);
+  h5::check(H5Lcreate_soft(scale.c_str(), file, link.c_str(), H5P_DEFAULT, H5P_DEFAULT), "linking " + link);
 }
 
 }  // namespace

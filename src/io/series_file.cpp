@@ -37,8 +37,8 @@ void refuse_partial(const std::string& path, const std::string& partial, bool fo
   }
   if (fs::exists(status) && !force) {
     fail(ExitCode::input,
-         "--output {}: {} exists: the series of a run that was stopped or is under way; go on from its checkpoint, "
-         "remove it, or give --force to replace it",
+         "--output {}: {} exists: the series of a run that was stopped or is under way; where it left a "
+         "checkpoint go on with --restart, else remove it, or give --force to replace it",
          path, partial);
   }
 }

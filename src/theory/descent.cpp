@@ -1,20 +1,27 @@
 #include "stepwise/theory/descent.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include "stepwise/core/stop.hpp"
 
 namespace stepwise {
 
 std::vector<double> descended_singular_values(double gamma, double s0, double rate, std::span<const std::int64_t> steps,
                                               double momentum) {
+  constexpr std::int64_t turn = 1 << 16;  // steps between looks at whether to stop
   std::vector<double> values;
   double s = s0;
   double v = 0;
   std::int64_t done = 0;
   for (const std::int64_t step : steps) {
-    for (; done < step; ++done) {
-      v = momentum * v + 4 * gamma * (1 - gamma * s * s) * s;
-      s += rate * v;
+    while (done < step && !stop_requested()) {
+      const std::int64_t end = std::min(step, done + turn);
+      for (; done < end; ++done) {
+        v = momentum * v + 4 * gamma * (1 - gamma * s * s) * s;
+        s += rate * v;
+      }
     }
     values.push_back(s);
   }

@@ -127,7 +127,7 @@ TEST_F(LogFile, TheHeaderIsShort) {
   EXPECT_THAT(all[3], MatchesRegex("  libraries  .+, OpenBLAS [0-9.]+, ScaLAPACK .+, ELPA .+, HDF5 [0-9.]+"));
   EXPECT_EQ(all[4], "  problem    cholesky, 8 samples");
   EXPECT_EQ(all[5], "  kernel     x.y");
-  EXPECT_EQ(all[6], "  settings   modes 3, output \"a b.h5\"");
+  EXPECT_EQ(all[6], "  settings   modes 3, output 'a b.h5'");
 }
 
 TEST_F(LogFile, WarningsComeBehindTheHeader) {

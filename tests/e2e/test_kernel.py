@@ -17,7 +17,7 @@ from support import DONE, INPUT, IO, MPIEXEC, PROGRAM, ProgramTest, Run, launch,
 
 PAIRS, FEATURES, TESTS, TILE = 23, 10, 9, 8
 # Deep enough to be killed half-way.
-SLOW = {"data.pairs": 120, "data.test": 20, "kernel.depth": 5000, "kernel.tile": 32}
+SLOW = {"data.pairs": 200, "data.test": 20, "kernel.depth": 10000, "kernel.tile": 32}
 
 
 class KernelTest(ProgramTest):
@@ -109,7 +109,7 @@ class Matrix(KernelTest):
                 self.assertIn("units", dataset.attrs)
                 self.assertIn("description", dataset.attrs)
                 for dimension, scale in zip(dataset.dims, scales):
-                    self.assertEqual(dimension[0].name, f"/{scale}")
+                    self.assertEqual(dimension[0].name.rpartition("/")[2], scale)  # by whichever of its names
             (self.folder / "again.ini").write_text(file.attrs["configuration"])
         again = launch(["kernel", "--config", self.folder / "again.ini", "--output", self.folder / "again.h5"])
         self.assertEqual(again.code, DONE, str(again))
@@ -170,18 +170,18 @@ class Resume(KernelTest):
 
     def test_other_settings(self) -> None:
         self.kill(SLOW)
-        for change, pattern in (({"kernel.depth": 5001}, r"kernel\.depth is '5000' there and '5001' now"),
+        for change, pattern in (({"kernel.depth": 9999}, r"kernel\.depth is '10000' there and '9999' now"),
                                 ({"seed": 2}, "seed"), ({"precision": "single"}, "precision"),
-                                ({"kernel.tile": 16}, r"kernel\.tile"), ({"data.pairs": 121}, r"data\.pairs")):
+                                ({"kernel.tile": 16}, r"kernel\.tile"), ({"data.pairs": 201}, r"data\.pairs")):
             run = self.kernel({**SLOW, **change}, 2, code=INPUT)
             self.assertRegex(run.stderr, pattern)
             self.assertIn("settings.ini", run.stderr)
         self.kernel(SLOW)
 
     def test_changed_data(self) -> None:
-        first, second, _ = make_pairs(120, 4)
+        first, second, _ = make_pairs(200, 4)
         path = self.write_pairs(first, second)
-        options = {"data.source": "hdf5", "data.path": path, "kernel.depth": 5000, "kernel.tile": 32}
+        options = {"data.source": "hdf5", "data.path": path, "kernel.depth": 10000, "kernel.tile": 32}
         self.kill(options)
         os.utime(path, (1, 1))
         self.assertIn("data file", self.kernel(options, code=INPUT).stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from support import MPIEXEC, ProgramTest
+from support import INPUT, MPIEXEC, ProgramTest, launch
 
 WRITER = os.environ.get("STEPWISE_SERIES_WRITER", "stepwise_series_writer")  # tests/io/series_writer.cpp
 
@@ -91,6 +91,9 @@ class SeriesTest(ProgramTest):
                 self.assertEqual(os.listdir(self.folder), ["out.h5.partial"])
                 with self.assertRaises(OSError):  # a reader that does not know that the file grows
                     h5py.File(self.partial, "r")
+                run = launch(["info", self.partial])
+                self.assertEqual(run.code, INPUT)
+                self.assertIn("still being written", run.stderr)
                 with read_along(self.partial) as file:
                     self.assertEqual(file.attrs["status"], "running")
                     growing = [file[name] for name in ("time", "step", "measured/lambda", "snapshot",

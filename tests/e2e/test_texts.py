@@ -162,7 +162,7 @@ class BashCompletion(unittest.TestCase):
         for command in COMMANDS:
             everything = [*(f"--{name}" for name in options_of_help(command)), "--config", "--print-config", "--help"]
             self.assertEqual(self.complete(command, "--"), everything)
-            takes_files = command in ("align", "verify", "info")
+            takes_files = command in ("align", "verify", "info", "probe")
             self.assertEqual(self.complete(command, ""), ["compopt -o default"] if takes_files else everything)
         self.assertEqual(self.complete("solve", "--kernel.ty"), ["--kernel.type"])
         self.assertEqual(self.complete("solve", "--force", "--solver.met"), ["--solver.method"])

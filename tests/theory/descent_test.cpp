@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "stepwise/core/stop.hpp"
 #include "stepwise/theory/timescales.hpp"
 
 namespace stepwise {
@@ -32,6 +33,13 @@ TEST(Descent, TendsToTheFlowAsTheRateFalls) {
     EXPECT_LT(error, 0.12 * before);
     before = error;
   }
+}
+
+TEST(Descent, EndsEarlyWhenAskedToStop) {
+  request_stop();
+  const auto s = descended_singular_values(0.5, 0.1, 0.25, std::vector<std::int64_t>{1, std::int64_t{1} << 50});
+  forget_stop_request();
+  EXPECT_EQ(s.size(), 2U);
 }
 
 TEST(Descent, RisesLaterByTwiceRateTimesGamma) {

@@ -12,6 +12,7 @@ namespace stepwise {
 // s, s <- s + eta v from v = 0, which tends to singular_value() at t / (1 - m). Pure functions.
 
 /// s of one mode after each of `steps`, which ascend. Cost: 7 flops a step. Not finite where the rate is not stable.
+/// Ends early, with values that mean nothing, once the process has been asked to stop (core/stop.hpp).
 [[nodiscard]] std::vector<double> descended_singular_values(double gamma, double s0, double rate,
                                                             std::span<const std::int64_t> steps, double momentum = 0);
 
