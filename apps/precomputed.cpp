@@ -110,4 +110,17 @@ double check_stored_kernel(const Communicator& comm, const SolveConfig& config, 
   return sum(comm, scan.trace);
 }
 
+void make_ready(const Communicator& comm, const SolveConfig& config, PairSource& pairs, Problem& problem,
+                Report& report) {
+  if (*config.data.standardize) {
+    report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
+  }
+  const auto* rows = std::get_if<IndexPairs>(&pairs);
+  if (rows == nullptr) return;
+  problem.stored_trace =
+      report.stage("check the stored kernel", 0, [&](const auto&) { return check_stored_kernel(comm, config, *rows); });
+  report.moved(static_cast<double>(rows->train->rows * rows->train->cols * (rows->train->single ? 4 : 8)));
+  if (config.kernel.normalise) problem.stored_trace = static_cast<double>(problem.samples);
+}
+
 }  // namespace stepwise

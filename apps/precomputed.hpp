@@ -1,6 +1,8 @@
 #pragma once
 
+#include "problem.hpp"
 #include "solve_config.hpp"
+#include "stepwise/cli/report.hpp"
 #include "stepwise/dist/communicator.hpp"
 #include "stepwise/kernel/kernel.hpp"
 
@@ -19,5 +21,9 @@ void check_precomputed_options(const SolveConfig& config);
 /// --kernel.symmetry-tolerance. Returns the trace. Collective. @throws CollectiveError(input) naming file and entry.
 /// Cost: reads the matrix once.
 [[nodiscard]] double check_stored_kernel(const Communicator& comm, const SolveConfig& config, const IndexPairs& pairs);
+
+/// Standardises the samples where that is asked for, and checks a stored kernel. Collective. @throws CollectiveError.
+void make_ready(const Communicator& comm, const SolveConfig& config, PairSource& pairs, Problem& problem,
+                Report& report);
 
 }  // namespace stepwise

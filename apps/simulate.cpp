@@ -39,18 +39,6 @@ Work work_of(const SimulateConfig& config, const Problem* problem) {
           problem == nullptr ? "" : problem->convention};
 }
 
-/// Standardises the samples, or checks the stored kernel.
-void make_ready(const Communicator& comm, SolveConfig& config, PairSource& pairs, Problem& problem, Report& report) {
-  if (*config.data.standardize) {
-    report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
-  }
-  const auto* rows = std::get_if<IndexPairs>(&pairs);
-  if (rows == nullptr) return;
-  problem.stored_trace =
-      report.stage("check the stored kernel", 0, [&](const auto&) { return check_stored_kernel(comm, config, *rows); });
-  if (config.kernel.normalise) problem.stored_trace = static_cast<double>(problem.samples);
-}
-
 }  // namespace
 
 void simulate(const Communicator& comm, SimulateConfig config, const RunConfig& run, const std::string& command,

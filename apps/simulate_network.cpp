@@ -77,8 +77,7 @@ std::string advice(const SimulateConfig& config, const Rate& rate, double start)
   if (start > (rate.value < rate.stable ? 1.5 : 10)) {
     return fmt::format(
         "--dynamics.alpha is {:.6g}, with which an eigenvalue of C starts at {:.3g}, beyond the 1 that it is trained "
-        "to: "
-        "choose a smaller one, or a smaller --training.rate than {:.6g}",
+        "to: choose a smaller one, or a smaller --training.rate than {:.6g}",
         config.problem.dynamics.alpha, start, rate.value);
   }
   if (rate.value >= rate.stable) {

@@ -159,15 +159,7 @@ void solve(const Communicator& comm, SolveConfig config, const RunConfig& run, c
        fmt::format("  estimated  {}, {} per rank", time_text(expected.seconds()), format_bytes(expected.peak())),
        {},
        {{"seconds", expected.seconds()}, {"bytes_per_rank", expected.peak()}}});
-  if (*config.data.standardize) {
-    report.stage("standardise", 0, [&](const auto&) { standardise_pairs(comm, pairs); });
-  }
-  if (const auto* rows = std::get_if<IndexPairs>(&pairs)) {
-    problem.stored_trace = report.stage("check the stored kernel", 0,
-                                        [&](const auto&) { return check_stored_kernel(comm, config, *rows); });
-    report.moved(static_cast<double>(rows->train->rows * rows->train->cols * (rows->train->single ? 4 : 8)));
-    if (config.kernel.normalise) problem.stored_trace = static_cast<double>(problem.samples);
-  }
+  make_ready(comm, config, pairs, problem, report);
   const SolveResult result = [&] {
     try {
       return compute(problem, method, report, checkpoint);

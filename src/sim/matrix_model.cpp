@@ -5,6 +5,7 @@
 #include "sim/moment_sums.hpp"
 
 namespace stepwise {
+
 MatrixModel kernel_model(ProductWithK product, BlockVector f0, const Communicator& comm, const Pairing& pairing,
                          bool covariance) {
   MatrixModel model{f0.width, f0.range.size(), false, covariance, &comm, {}, {}};
